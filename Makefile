@@ -1,0 +1,38 @@
+# Everything here is short for a command that can be typed by hand on any system: see README.md.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help live test check bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+# The stamps are renewed when pyproject.toml changes; the code itself is used from the clone.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e ".[dev]"
+	@touch $@ $(VENV)/installed
+
+live: $(VENV)/installed ## start the show: make live ARGS="--input default"; without ARGS the demo
+	$(BIN)/python run_live.py $(or $(ARGS),--demo)
+
+test: $(VENV)/installed-dev ## set up and run the tests; what this machine lacks is listed at the end
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/installed-dev ## the quick look before a commit: style and the arrows between packages
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+bench: $(VENV)/installed-dev ## measure; one JSON line per figure, also appended to docs/bench.jsonl
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## remove the virtual environment and build folders
+	rm -rf $(VENV) build dist *.egg-info
