@@ -2,15 +2,15 @@
 
 A body here is two arrays: ``root`` (F, 3) [m] and ``rotations`` (F, 22, 4) xyzw at ``fps`` (30 or 60).
 
-Body speed is the mean speed of six points: pelvis, head, both wrists, both foot joints, *absolute* (travelling counts).
-A zero-phase Gaussian of 50 ms smooths it. A motion beat is a local minimum of it that is at least 0.15 standard deviations
-of that curve deep (prominence) and never less than 1 cm/s, so that the tremble of a standing body is not a beat. This is the
-rule behind ``motion_beats`` of the training motion's index (F 0.98 within one frame over its 92 dance clips; the mean over all 22
-joints agrees at 0.78 within two frames, root-relative at 0.72).
+Body speed is the mean speed of six points: pelvis, head, both wrists, both foot joints, *absolute* (travelling
+counts). A zero-phase Gaussian of 50 ms smooths it. A motion beat is a local minimum of it that is at least 0.15 standard
+deviations of that curve deep (prominence) and never less than 1 cm/s, so that the tremble of a standing body is not a
+beat. This is the rule behind ``motion_beats`` of the training motion's index (F 0.98 within 50 ms over its 92 dance
+clips; the mean over all 22 joints agrees at 0.78 within two frames, root-relative at 0.72).
 
-Phase concentration R at level k is the length of the mean of exp(2 pi i k beat), beat being the fractional beat number of a
-motion beat: k = 0.5 means one cycle in two beats, 1 the beat, 2 half a beat. R of n random minima is not zero: its mean is
-0.886 / sqrt(n) (``random_floor``), so n always stands beside R.
+Phase concentration R at level k is the length of the mean of exp(2 pi i k beat), beat being the fractional beat number
+of a motion beat: k = 0.5 means one cycle in two beats, 1 the beat, 2 half a beat. R of n random minima is not zero: its
+mean is 0.886 / sqrt(n) (``random_floor``), so n always stands beside R.
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def body_speed(
     relative: bool = False,
     smooth_s: float = SMOOTH_S,
 ) -> np.ndarray:
-    """Mean speed (F,) [m/s] of ``joints``, smoothed; ``relative`` takes the pelvis' path out first (its own speed is then 0)."""
+    """Mean speed (F,) [m/s] of ``joints``, smoothed; ``relative`` takes the pelvis' path out first."""
     positions = joint_positions(root, rotations)
     if relative:
         positions = positions - positions[:, :1]
@@ -73,8 +73,11 @@ def body_speed(
 
 
 def minima(curve: np.ndarray, prominence: float) -> np.ndarray:
-    """Frames of local minima of curve (F,) at least ``prominence`` deep: the lower of the two walls around it, each the highest
-    point before the curve goes lower than the minimum or ends. A flat bottom counts once, at its middle; the ends never."""
+    """Frames of local minima of curve (F,) at least ``prominence`` deep.
+
+    Depth is measured from the lower of the two walls around a minimum, each the highest point before the curve goes lower
+    than the minimum or ends. A flat bottom counts once, at its middle; the ends never.
+    """
     found = []
     change = np.flatnonzero(np.diff(curve) != 0)
     starts, ends = np.r_[0, change + 1], np.r_[change, len(curve) - 1]
@@ -92,7 +95,7 @@ def minima(curve: np.ndarray, prominence: float) -> np.ndarray:
 
 
 def beats_of_curve(speed: np.ndarray, fps: float) -> np.ndarray:
-    """Motion beats (n,) [s] of a smoothed speed curve (F,); frame 0 is time 0, minima placed between frames by a parabola."""
+    """Motion beats (n,) [s] of a smoothed speed curve (F,), frame 0 = time 0; a parabola places them between frames."""
     if len(speed) < 3:
         return np.zeros(0)
     frames = minima(speed, max(PROMINENCE_SD * float(np.std(speed)), PROMINENCE_MIN_M_S))
@@ -127,8 +130,10 @@ def lag_of(vector: complex, level: float, period_s: float) -> float:
 def phase_concentration(
     times_s: np.ndarray, beats_s: np.ndarray, levels: tuple[float, ...] = LEVELS
 ) -> dict[float, tuple[float, float]]:
-    """``{level: (R, lag_s)}`` of times (n,) [s] against beats (m,) [s]; see the module for both. At level 0.5 the cycle starts
-    at the first beat given. Times outside the beats are left out."""
+    """``{level: (R, lag_s)}`` of times (n,) [s] against beats (m,) [s].
+
+    At level 0.5 the cycle starts at the first beat given. Times outside the beats are left out.
+    """
     numbers = beat_numbers(times_s, beats_s)
     period_s = float(np.median(np.diff(beats_s))) if len(beats_s) > 1 else 0.0
     vectors = {level: mean_vector(numbers, level) for level in levels}
@@ -146,7 +151,7 @@ def random_ceiling(n: int, p: float = 0.05) -> float:
 
 
 def grid_at(beats_s: np.ndarray, level: float, offset: int = 0) -> np.ndarray:
-    """The beats (n,) [s] of another level: 2 puts one between each pair, 0.5 takes every second from ``offset`` (0 or 1) on."""
+    """The beats (n,) [s] of another level: 2 puts one between each pair, 0.5 takes every second from ``offset`` on."""
     beats_s = np.asarray(beats_s, np.float64)
     number = np.arange(offset, len(beats_s) - 1 + 1e-9, 1.0 / level)
     return np.interp(number, np.arange(len(beats_s)), beats_s)
@@ -175,7 +180,7 @@ class Hits:
 
 
 def match(times_s: np.ndarray, beats_s: np.ndarray, within_s: float = HIT_S) -> Hits:
-    """Largest one-to-one matching of times (n,) and beats (m,) [s], both sorted, no pair further apart than ``within_s``."""
+    """Largest one-to-one matching of sorted times (n,) and beats (m,) [s], no pair further apart than ``within_s``."""
     if len(beats_s) == 0:
         return Hits(0, 0, 0)
     times_s = np.asarray(times_s)

@@ -1,4 +1,4 @@
-"""Is it a sound body on a stage? Speed, floor, feet, stage, steadiness. Pure numpy, beside ``score`` (does it follow the music).
+"""Is it a sound body on a stage? Speed, floor, feet, stage, steadiness. Pure numpy; ``score`` has the music.
 
 The floor is y = 0 and a resting foot joint (the toe) lies on it.
 """
@@ -13,14 +13,14 @@ from realtime_models.training.score import joint_positions, joint_speed, smooth
 FEET = (JOINTS.index("left_foot"), JOINTS.index("right_foot"))
 CONTACT_M = 0.03  #: a foot joint lower than this [m] ...
 CONTACT_S = 0.1  #: ... for at least this long [s] is in contact (3 frames at 30 Hz)
-STANDING_M_S = 0.15  #: the lower foot joint slower than this [m/s] bears the weight: the body stands, whatever its height
+STANDING_M_S = 0.15  #: the lower foot joint slower than this [m/s] bears the weight, whatever its height
 FLOOR_M = 0.02  #: feet of a standing body are to be this near the floor [m]
 FROZEN_M_S = 0.02  #: a body slower than this [m/s] is frozen
 
 
 @dataclass(frozen=True, slots=True)
 class BodyScore:
-    """What can be said of a body without music. Speeds over all 22 joints, absolute; one that is not finite at all scores nan."""
+    """What can be said of a body without music. Speeds are means over all 22 joints, absolute."""
 
     seconds: float
     nonfinite_frames: int
@@ -87,8 +87,10 @@ def _percentile(values: np.ndarray, q: float) -> float:
 
 
 def body_score(root: np.ndarray, rotations: np.ndarray, fps: float) -> BodyScore:
-    """Score root (F, 3) [m], rotations (F, 22, 4) xyzw at ``fps`` (30 or 60), F of 8 or more. Frames that are not finite are
-    counted and left out of the rest."""
+    """Score root (F, 3) [m], rotations (F, 22, 4) xyzw at ``fps`` (30 or 60), F of 8 or more.
+
+    Frames that are not finite are counted and left out of the rest; with fewer than 8 finite ones the rest is nan.
+    """
     root, rotations = np.asarray(root, np.float64), np.asarray(rotations, np.float64)
     finite = np.isfinite(root).all(axis=1) & np.isfinite(rotations).all(axis=(1, 2))
     seconds = len(root) / fps

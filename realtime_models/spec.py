@@ -1,0 +1,51 @@
+"""What a model is, without any framework: the numbers that its makers and its users must agree on."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from realtime_models import features
+
+CONDITION = 29  #: numbers that condition one row; ``engine.plan`` fills them, ``training`` imitates it
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Sizes of tokeniser and generator; written into every checkpoint and read back from it."""
+
+    identity: str = "unnamed"
+    row_frames: int = 4  #: model frames in a token row
+    groups: int = features.GROUPS
+    frame_size: int = features.SIZE
+    levels: tuple[int, ...] = (8, 5, 5, 5)  #: finite scalar quantisation of one token
+    stages: int = 2  #: tokens a group and row: a coarse one and a refining one
+    # tokeniser
+    encoder_width: int = 96
+    decoder_width: int = 384
+    frame_width: int = 192
+    decoder_rows: int = 8  #: rows that a decoded row may depend on, itself included
+    # generator
+    width: int = 256
+    heads: int = 4
+    history_layers: int = 4
+    plan_layers: int = 3
+    history_rows: int = 32  #: attention span of each history layer
+    plan_rows: int = 4  #: rows in the two-way window
+    refine_steps: int = 4
+    condition: int = CONDITION
+    styles: tuple[str, ...] = ("any", "salsa", "indian", "pop", "modern", "lindy", "karate", "walk", "other")
+
+    @property
+    def codes(self) -> int:
+        """Number of values of one token."""
+        n = 1
+        for level in self.levels:
+            n *= level
+        return n
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> "ModelSpec":
+        fields = json.loads(text)
+        return ModelSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
