@@ -53,7 +53,7 @@ def test_rotations_are_unit_and_finite_even_after_a_week():
 
 def test_it_settles_where_the_dancer_is():
     here, there = joints_m(90), joints_m(90, place_m=(1.0, -0.5), yaw_rad=np.pi / 2)
-    turned = np.stack([here[:, 2], here[:, 1], -here[:, 0]], -1) + [1.0, 0.0, -0.5]
+    turned = np.stack([here[:, 2] + 1.0, here[:, 1], -here[:, 0] - 0.5], -1)
     assert np.allclose(there, turned, atol=1e-5)
 
 
