@@ -3,7 +3,7 @@
 A body here is two arrays: ``root`` (F, 3) [m] and ``rotations`` (F, 22, 4) xyzw at ``fps`` (30 or 60).
 
 Body speed is the mean speed of six points: pelvis, head, both wrists, both foot joints, *absolute* (travelling
-counts). A zero-phase Gaussian of 50 ms smooths it. A motion beat is a local minimum of it that is at least 0.15 standard
+counts), smoothed by a zero-phase Gaussian of 50 ms. A motion beat is a local minimum of it at least 0.15 standard
 deviations of that curve deep (prominence) and never less than 1 cm/s, so that the tremble of a standing body is not a
 beat. This is the rule behind ``motion_beats`` of the training motion's index (F 0.98 within 50 ms over its 92 dance
 clips; the mean over all 22 joints agrees at 0.78 within two frames, root-relative at 0.72).
@@ -75,7 +75,7 @@ def body_speed(
 def minima(curve: np.ndarray, prominence: float) -> np.ndarray:
     """Frames of local minima of curve (F,) at least ``prominence`` deep.
 
-    Depth is measured from the lower of the two walls around a minimum, each the highest point before the curve goes lower
+    Depth is measured from the lower of the two walls around a minimum, the highest point before the curve goes lower
     than the minimum or ends. A flat bottom counts once, at its middle; the ends never.
     """
     found = []
