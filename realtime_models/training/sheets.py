@@ -1,6 +1,6 @@
 """Contact sheets: what a dance looks like, on one picture, for eyes. Needs matplotlib (Agg; no display).
 
-``sheet`` puts songs into rows and successive beats into columns; ``strip`` shows one dense sequence from the front and the
+``sheet`` puts songs into rows and beats into columns; ``strip`` shows one dense sequence from the front and the
 side, so that knees, feet and hands can be judged. Left limbs blue, right limbs red, a green dash = foot in contact.
 """
 
@@ -38,12 +38,12 @@ class Row:
 
 
 def sheet(rows: Sequence[Row], path: str | Path, *, columns: int = 12, title: str = "") -> None:
-    """Write a PNG: per row ``columns`` bodies at successive beats and their path from above; under them the speed curve.
+    """Write a PNG: per row ``columns`` bodies at successive beats and their path from above, and the speed curve.
 
     Grey lines are beats, red dots motion beats. ValueError where a row has too few beats.
     """
     # The curve's time axis runs under the bodies, so a body stands right above its beat when the tempo is steady.
-    figure = plt.figure(figsize=(1.25 * columns + 2.2, 2.9 * len(rows) + 0.4), dpi=_DPI, layout="none")
+    figure = plt.figure(figsize=(1.25 * columns + 2.2, 3.35 * len(rows) + 0.4), dpi=_DPI, layout="none")
     figure.suptitle(title, x=0.01, y=0.995, ha="left", va="top", fontsize=11)
     share = 1 - 0.4 / figure.get_figheight()
     for k, row in enumerate(rows):
@@ -58,8 +58,8 @@ def _draw_row(figure: plt.Figure, row: Row, columns: int, bottom: float, height:
     if len(instants) < columns:
         raise ValueError(f"{row.title}: {len(instants)} beats from beat {row.first} on, a row needs {columns}")
     width = 1.25 * columns / figure.get_figwidth()
-    bodies = figure.add_axes((0.005, bottom + 0.30 * height, width, 0.63 * height))
-    curve = figure.add_axes((0.005, bottom + 0.08 * height, width, 0.2 * height))
+    bodies = figure.add_axes((0.005, bottom + 0.27 * height, width, 0.66 * height))
+    curve = figure.add_axes((0.005, bottom + 0.07 * height, width, 0.17 * height))
     above = figure.add_axes((width + 0.012, bottom + 0.12 * height, 0.98 - width - 0.015, 0.72 * height))
     positions = joint_positions(row.root, row.rotations)
     frames = np.clip(np.round(instants * row.fps).astype(int), 0, len(positions) - 1)
@@ -128,14 +128,14 @@ def strip(
     start: int = 0,
     count: int = 48,
 ) -> None:
-    """Write a PNG of at most ``count`` bodies, one every ``every`` frames from frame ``start`` on, ``columns`` in a line.
+    """Write a PNG of at most ``count`` bodies, one in ``every`` frames from frame ``start`` on, ``columns`` in a line.
 
     Each line stands there once from the front and once from the side. Arrays (F, 3) [m] and (F, 22, 4) xyzw.
     """
     positions = joint_positions(root, rotations)
     frames = np.arange(start, len(positions), every)[:count]
     lines = [frames[k : k + columns] for k in range(0, len(frames), columns)]
-    figure = plt.figure(figsize=(0.95 * columns, 2.75 * len(lines) + 0.35), dpi=_DPI)
+    figure = plt.figure(figsize=(0.95 * columns, 3.4 * len(lines) + 0.35), dpi=_DPI)
     figure.suptitle(f"{title}  (every {every} frames at {fps:g} Hz)", x=0.01, y=0.995, ha="left", va="top", fontsize=10)
     share = 1 - 0.35 / figure.get_figheight()
     height = share / (2 * len(lines))
