@@ -1,9 +1,9 @@
 """From a sudden onset to visible movement, per output, with leads of 0, 80 and 200 ms side by side.
 
 The file is silence broken by drums three times. *Shown* is when a datagram arrived plus the output's lead (what the
-lead stands for: the output's own delay). *Visible* is the first shown pose whose mean joint speed is above twice the fastest
-of the three seconds of rest before the onset. So the figure holds the ear, the horizon, the row and the model's start
-of a movement. The same is run with the output of lead 0 alone: the difference is what the larger leads cost it.
+lead stands for: the output's own delay). *Visible* is the first shown pose whose mean joint speed is above twice the
+fastest of the three seconds of rest before the onset. So the figure holds the ear, the horizon, the row and the model's
+start of a movement. The same is run with the output of lead 0 alone: the difference is what the larger leads cost it.
 """
 
 import tempfile
@@ -68,7 +68,9 @@ def reactions(path: Path, leads_ms: tuple[int, ...], onsets: int) -> dict[int, l
     outputs = [f"vmc=127.0.0.1:{receiver.port}?lead_ms={lead}" for lead, receiver in receivers.items()]
     port, arguments = free_port(), [part for output in outputs for part in ("--out", output)]
     seconds = onset_s(onsets)
-    with running_show("--input", str(path), "--stage", f"127.0.0.1:{port}", *arguments, seconds=seconds) as show:
+    with running_show(
+        "--input", str(path), "--stage", f"127.0.0.1:{port}?lead_ms=0", *arguments, seconds=seconds
+    ) as show:
         heard = receive(port, show)
     zero = heard.stream_zero()
     found: dict[int, list[float]] = {}
