@@ -90,22 +90,24 @@ def visible_after(shown_s: np.ndarray, speed: np.ndarray, onset: float) -> float
 
 def joint_speed(datagrams: list[tuple[float, bytes]], zero: float, lead_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Stream time at which each pose is shown [s] and the mean angular speed of the bones there [rad/s]."""
-    shown, turns = [], []
-    for at, content in datagrams:
-        bones = bones_of(content)
-        if len(bones) >= 15:
-            shown.append(at - zero + lead_s)
-            turns.append(bones)
-    names = sorted(set.intersection(*(set(bones) for bones in turns)))
-    quats = np.array([[bones[name] for name in names] for bones in turns])
+    frames = vmc_frames(datagrams)
+    shown = np.array([at for at, _ in frames]) - zero + lead_s
+    names = sorted(frames[0][1])
+    quats = np.array([[bones[name] for name in names] for _, bones in frames])
     dots = np.abs(np.sum(quats[1:] * quats[:-1], axis=-1)).clip(0, 1)
     elapsed = np.maximum(np.diff(shown), 1 / 240)
-    return np.array(shown[1:]), (2 * np.arccos(dots)).mean(axis=1) / elapsed
+    return shown[1:], (2 * np.arccos(dots)).mean(axis=1) / elapsed
 
 
-def bones_of(content: bytes) -> dict[str, tuple[float, ...]]:
-    """Bone name -> quaternion of one VMC bundle."""
-    if not content.startswith(b"#bundle"):
-        return {}
-    messages = [message for message in OscBundle(content) if getattr(message, "address", "") == "/VMC/Ext/Bone/Pos"]
-    return {message.params[0]: tuple(message.params[4:8]) for message in messages}
+def vmc_frames(datagrams: list[tuple[float, bytes]]) -> list[tuple[float, dict[str, tuple[float, ...]]]]:
+    """Arrival of its last datagram and the bones (name -> quaternion) of each whole frame; a root begins a frame."""
+    frames: list[tuple[float, dict[str, tuple[float, ...]]]] = []
+    for at, content in datagrams:
+        for message in OscBundle(content):
+            if message.address == "/VMC/Ext/Root/Pos":
+                frames.append((at, {}))
+            elif message.address == "/VMC/Ext/Bone/Pos" and frames:
+                bones = frames[-1][1] | {message.params[0]: tuple(message.params[4:8])}
+                frames[-1] = (at, bones)
+    whole = max(len(bones) for _, bones in frames)
+    return [(at, bones) for at, bones in frames if len(bones) == whole]

@@ -1,0 +1,100 @@
+"""How well the ear predicts beats: `CORYBANT_DATA=../shared python tests/bench/listen.py`. Prints a line a track and one JSON line.
+
+A prediction counts as it stood before its beat: F (70 ms) one model frame ahead and 300 ms ahead, AMLt, median offset;
+the first 5 s are not scored. Needs mir_eval (extra ``dev``).
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import ConfigError
+from engine.listen import Front, listen_step, start_listening
+from engine.sources import open_file
+from engine.types import MODEL_HZ, BeatClock
+
+SCORED_FROM_S = 5.0
+
+
+def hear(path: Path) -> tuple[list[tuple[float, BeatClock]], float, float]:
+    """Clocks (time at which each stood, clock), CPU seconds of front and listener, seconds of sound."""
+    source = open_file(str(path))
+    front, state, clocks, cpu_s = Front(source.rate), start_listening(), [], 0.0
+    for block in source:
+        began = time.process_time()
+        for heard in front.push(block):
+            state, features = listen_step(state, heard.samples, heard.gap)
+            clocks.append((features.frame / 60.0, features.beat))
+        cpu_s += time.process_time() - began
+    return clocks, cpu_s, len(clocks) / MODEL_HZ
+
+
+def predicted(clocks: list[tuple[float, BeatClock]], ahead_s: float = 0.0) -> np.ndarray:
+    """Beat times (N,) as predicted ``ahead_s`` (and at most one model frame more) before they fall."""
+    beats: list[float] = []
+    for now_s, clock in clocks:
+        due_s = now_s + ahead_s
+        beat_s = float(clock.time_of(np.ceil(clock.beats_at(due_s))))
+        if beat_s < due_s + 1.0 / MODEL_HZ and (not beats or beat_s - beats[-1] > 0.5 * clock.period_s):
+            beats.append(beat_s)
+    return np.array(beats)
+
+
+def score(clocks: list[tuple[float, BeatClock]], truth: np.ndarray) -> dict[str, float]:
+    import mir_eval
+
+    scored = truth[truth >= SCORED_FROM_S]
+
+    def window(beats: np.ndarray) -> np.ndarray:
+        return beats[(beats >= SCORED_FROM_S) & (beats <= truth[-1] + 0.3)]
+
+    beats, early = window(predicted(clocks)), window(predicted(clocks, 0.3))
+    if len(beats) < 2:
+        return {"f": 0.0, "f_300ms": 0.0, "amlt": 0.0, "offset_ms": float("nan"), "hit": 0.0}
+    offsets = np.array([beats[np.abs(beats - t).argmin()] - t for t in scored])
+    offsets = offsets[np.abs(offsets) < 0.07]
+    return {
+        "f": mir_eval.beat.f_measure(scored, beats),
+        "f_300ms": mir_eval.beat.f_measure(scored, early),
+        "amlt": mir_eval.beat.continuity(scored, beats)[3],
+        "offset_ms": float(np.median(offsets)) * 1e3 if len(offsets) else float("nan"),
+        "confidence": float(np.mean([c.confidence for _, c in clocks])),
+    }
+
+
+def main() -> int:
+    root = os.environ.get("CORYBANT_DATA")
+    if not root:
+        print("CORYBANT_DATA is not set: it names the folder that holds music/tracks.json", file=sys.stderr)
+        return 2
+    folder = Path(root) / "music"
+    try:
+        tracks = json.loads((folder / "tracks.json").read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {folder / 'tracks.json'}: {error.strerror}") from error
+    rows, shares = [], []
+    for track in tracks:
+        clocks, cpu_s, sound_s = hear(folder / track["file"])
+        shares.append(cpu_s / sound_s)
+        if not track["score"]:
+            print(f"{track['name']:22} no clear beat: confidence {np.mean([c.confidence for _, c in clocks]):.2f}")
+            continue
+        truth = np.loadtxt(folder / track["beats"])[:, 0]
+        row = score(clocks, truth)
+        rows.append(row)
+        bpm = np.median([c.bpm for _, c in clocks])
+        print(f"{track['name']:22} " + " ".join(f"{k} {v:.2f}" for k, v in row.items()), end="")
+        print(f" bpm {bpm:.0f} of {track['bpm_median']:.0f}, {shares[-1]:.2%} of a core")
+    mean = {key: round(float(np.nanmean([row[key] for row in rows])), 4) for key in rows[0]}
+    mean["offset_abs_ms"] = round(float(np.nanmean([abs(row["offset_ms"]) for row in rows])), 2)
+    mean["core_share"] = round(float(np.mean(shares)), 5)
+    print(json.dumps({"bench": "listen", "tracks": len(rows), **mean}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
