@@ -54,7 +54,7 @@ def score(clocks: list[tuple[float, BeatClock]], truth: np.ndarray) -> dict[str,
 
     beats, early = window(predicted(clocks)), window(predicted(clocks, 0.3))
     if len(beats) < 2:
-        return {"f": 0.0, "f_300ms": 0.0, "amlt": 0.0, "offset_ms": float("nan"), "hit": 0.0}
+        return {"f": 0.0, "f_300ms": 0.0, "amlt": 0.0, "offset_ms": float("nan"), "confidence": 0.0}
     offsets = np.array([beats[np.abs(beats - t).argmin()] - t for t in scored])
     offsets = offsets[np.abs(offsets) < 0.07]
     return {
