@@ -113,7 +113,9 @@ def motion_beats(root: np.ndarray, rotations: np.ndarray, fps: float, **speed) -
 def beat_numbers(times_s: np.ndarray, beats_s: np.ndarray) -> np.ndarray:
     """Fractional beat number (m,) of those times that lie within the beats (n,) [s] (the others are left out)."""
     times_s, beats_s = np.asarray(times_s, np.float64), np.asarray(beats_s, np.float64)
-    inside = times_s[(times_s >= beats_s[0]) & (times_s <= beats_s[-1])] if len(beats_s) > 1 else times_s[:0]
+    if len(beats_s) < 2:
+        return np.zeros(0)
+    inside = times_s[(times_s >= beats_s[0]) & (times_s <= beats_s[-1])]
     return np.interp(inside, beats_s, np.arange(len(beats_s)))
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: what a dance looks like, on one picture, for eyes. Needs matplotlib (Agg; no display).
+"""Contact sheets: what a dance looks like, on one picture, for eyes. Needs matplotlib, no display.
 
 ``sheet`` puts songs into rows and beats into columns; ``strip`` shows one dense sequence from the front and the
 side, so that knees, feet and hands can be judged. Left limbs blue, right limbs red, a green dash = foot in contact.
@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
 from realtime_models.training.figure import FRONT, SIDE, draw_body, draw_contacts
 from realtime_models.training.score import beat_score, beats_of_curve, body_speed, joint_positions
@@ -43,17 +41,16 @@ def sheet(rows: Sequence[Row], path: str | Path, *, columns: int = 12, title: st
     Grey lines are beats, red dots motion beats. ValueError where a row has too few beats.
     """
     # The curve's time axis runs under the bodies, so a body stands right above its beat when the tempo is steady.
-    figure = plt.figure(figsize=(1.25 * columns + 2.2, 3.35 * len(rows) + 0.4), dpi=_DPI, layout="none")
+    figure = Figure(figsize=(1.25 * columns + 2.2, 3.35 * len(rows) + 0.4), dpi=_DPI, layout="none")
     figure.suptitle(title, x=0.01, y=0.995, ha="left", va="top", fontsize=11)
     share = 1 - 0.4 / figure.get_figheight()
     for k, row in enumerate(rows):
         bottom, height = share * (1 - (k + 1) / len(rows)), share / len(rows)
         _draw_row(figure, row, columns, bottom, height)
     figure.savefig(path)
-    plt.close(figure)
 
 
-def _draw_row(figure: plt.Figure, row: Row, columns: int, bottom: float, height: float) -> None:
+def _draw_row(figure: Figure, row: Row, columns: int, bottom: float, height: float) -> None:
     instants = row.beats_s[row.first : row.first + columns]
     if len(instants) < columns:
         raise ValueError(f"{row.title}: {len(instants)} beats from beat {row.first} on, a row needs {columns}")
@@ -104,7 +101,7 @@ def _draw_curve(axes: Axes, row: Row, from_s: float, to_s: float) -> None:
 
 
 def _draw_path(axes: Axes, pelvis: np.ndarray, at_beats: np.ndarray) -> None:
-    axes.add_patch(plt.Circle((0, 0), STAGE_M, fill=False, color="0.7", lw=0.8))
+    axes.add_patch(Circle((0, 0), STAGE_M, fill=False, color="0.7", lw=0.8))
     axes.plot(pelvis[:, 0], -pelvis[:, 2], color="0.3", lw=0.9)
     axes.plot(at_beats[:, 0], -at_beats[:, 2], ".", color="#d03030", ms=3)
     axes.plot(at_beats[:1, 0], -at_beats[:1, 2], "o", color="#d03030", ms=4)
@@ -135,7 +132,7 @@ def strip(
     positions = joint_positions(root, rotations)
     frames = np.arange(start, len(positions), every)[:count]
     lines = [frames[k : k + columns] for k in range(0, len(frames), columns)]
-    figure = plt.figure(figsize=(0.95 * columns, 3.4 * len(lines) + 0.35), dpi=_DPI)
+    figure = Figure(figsize=(0.95 * columns, 3.4 * len(lines) + 0.35), dpi=_DPI)
     figure.suptitle(f"{title}  (every {every} frames at {fps:g} Hz)", x=0.01, y=0.995, ha="left", va="top", fontsize=10)
     share = 1 - 0.35 / figure.get_figheight()
     height = share / (2 * len(lines))
@@ -147,4 +144,3 @@ def strip(
             label = f"{line[0] / fps:.2f} s  {'front' if view is FRONT else 'side'}"
             axes.text(0.02, axes.get_ylim()[1] - 0.02, label, fontsize=6.5, color="0.3", va="top")
     figure.savefig(path)
-    plt.close(figure)
