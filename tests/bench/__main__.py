@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 LOG = ROOT / "docs" / "bench.jsonl"
 BENCHES = {
     "plan": "cost of one plan on one core",
-    "listen": "cost of the listener",
+    "ear": "cost of the listener",
     "start": "cold start to the first pose at a client",
     "live": "pose intervals beside a bare sleeping loop, CPU share of the whole, live for two minutes",
     "reaction": "onset to visible movement, per output, leads of 0, 80 and 200 ms together",

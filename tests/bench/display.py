@@ -7,10 +7,9 @@ The same with lead 0 is the control: it must lag about 80 ms more.
 
 import numpy as np
 
-from tests.bench.running import ROOT, Received, free_port, receive, running_show
+from tests.bench.running import ROOT, TRACK, Received, free_port, receive, running_show
 
 DISPLAY_S = 0.080
-TRACK = ROOT / "engine" / "demo.ogg"
 BEATS = ROOT / "engine" / "demo.beats"
 SKIP_S = 8.0  #: the ear needs a few bars to be sure
 

@@ -1,9 +1,6 @@
 """Cost of one plan on one core: the shipped model, fed by the real listener with the demo track, as fast as it goes."""
 
-import contextlib
-import os
 import time
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,7 +9,7 @@ from engine.plan import plan_step, start_plan
 from engine.sources import open_file
 from engine.types import Controls
 from realtime_models.backends import load_model
-from tests.bench.running import ROOT, spread
+from tests.bench.running import TRACK, one_core, spread
 
 HORIZON_TICKS = 24
 WARM_UP = 20  #: first plans, in which the runtime still allocates
@@ -22,20 +19,6 @@ def run(short: bool = False) -> list[dict]:
     """Milliseconds per ``plan_step`` that committed poses, and how much faster than the music the whole is."""
     with one_core():
         return measure(15.0 if short else 90.0)
-
-
-@contextlib.contextmanager
-def one_core() -> Iterator[None]:
-    """Keep this process on one core, where the system can; it was free to roam before and is so again after."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def measure(seconds: float) -> list[dict]:
@@ -58,10 +41,11 @@ def measure(seconds: float) -> list[dict]:
 
 def heard(seconds: float) -> list:
     """The listener's features over the demo track, looped."""
-    front, state, features = Front(), start_listening(), []
-    for block in open_file(str(ROOT / "engine" / "demo.ogg"), loop=True):
-        for samples, gap, _ in front.push(block):
-            state, one = listen_step(state, samples, gap)
+    source = open_file(str(TRACK), loop=True)
+    front, state, features = Front(source.rate), start_listening(), []
+    for block in source:
+        for sound in front.push(block):
+            state, one = listen_step(state, sound.samples, sound.gap)
             features.append(one)
         if len(features) >= seconds * 30:
             return features

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -17,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
 ROOT = Path(__file__).parents[2]
+TRACK = ROOT / "engine" / "demo.ogg"
 HEAD = struct.Struct("<4sIddHHI")
 
 
@@ -49,6 +51,20 @@ class Received:
     def stream_zero(self) -> float:
         """perf_counter time of stream time 0: the least delay seen from sending to arriving counts as none."""
         return float(np.min(np.array(self.at) - np.array(self.sent_s)))
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process on one core, where the system can; it was free to roam before and is so again after."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
