@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,55 @@ def test_default_install_is_all_wheels(system: str, python: str, tmp_path: Path)
 def test_a_source_only_package_is_refused(tmp_path: Path) -> None:
     """The check can fail: aubio exists only as source."""
     assert resolve(["aubio==0.4.9"], SYSTEMS["windows"], "3.11", tmp_path).returncode != 0
+
+
+#: What the oldest onnxruntime that pyproject.toml allows can read (1.18: ONNX 1.16). macOS 13 gets an old one.
+OLDEST_RUNTIME = {"ir_version": 10, "opset": 21}
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """A protobuf varint and the position after it."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def numbers_and_messages(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Field number and value of one protobuf message: varints and length-delimited fields (others are not in use)."""
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        value, at = varint(data, at)
+        if key & 7 == 2:
+            yield key >> 3, data[at : at + value]
+            at += value
+        else:
+            assert key & 7 == 0, f"wire type {key & 7}"
+            yield key >> 3, value
+
+
+def model_versions(model: bytes) -> dict[str, int]:
+    """IR version (field 1) and opset of the default domain (field 8: domain 1, version 2) of an ONNX file."""
+    found = {}
+    for number, value in numbers_and_messages(model):
+        if number == 1:
+            found["ir_version"] = value
+        elif number == 8:
+            opset = dict(numbers_and_messages(value))
+            if opset.get(1, b"") in (b"", b"ai.onnx"):
+                found["opset"] = opset[2]
+    return found
+
+
+def test_the_oldest_runtime_reads_the_shipped_model() -> None:
+    models = sorted((ROOT / "realtime_models" / "weights").rglob("*.onnx"))
+    assert models
+    for path in models:
+        versions = model_versions(path.read_bytes())
+        assert {key: versions[key] <= limit for key, limit in OLDEST_RUNTIME.items()} == dict.fromkeys(
+            OLDEST_RUNTIME, True
+        ), f"{path.name}: {versions} is newer than {OLDEST_RUNTIME}"
