@@ -51,6 +51,7 @@ BEHIND_EXTRAS = {
         "smplx",
         "onnxruntime",
         "mir_eval",
+        "mido",
     },
     "realtime_models/export.py": {"torch", "onnx", "onnxscript", "onnxruntime"},
     "realtime_models/network.py": {"torch"},
