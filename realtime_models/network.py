@@ -162,11 +162,15 @@ class CodeHead(nn.Module):
         self.own = nn.Parameter(torch.zeros(spec.codes, spec.width))
         self.bias = nn.Parameter(torch.zeros(spec.groups, spec.codes))
 
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+    def table(self) -> torch.Tensor:
+        """(codes, C) one vector a code."""
         table = self.own
         for d, shared in enumerate(self.shared):
             table = table + shared[self.digits[:, d]]
-        return hidden @ table.T + self.bias
+        return table
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden @ self.table().T + self.bias
 
 
 class Generator(nn.Module):

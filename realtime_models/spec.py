@@ -3,9 +3,10 @@
 import json
 from dataclasses import asdict, dataclass
 
+from engine import condition
 from realtime_models import features
 
-CONDITION = 29  #: numbers that condition one row; ``engine.plan`` fills them, ``training`` imitates it
+CONDITION = condition.SIZE  #: numbers that condition one row
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ModelSpec:
     history_rows: int = 32  #: attention span of each history layer
     plan_rows: int = 4  #: rows in the two-way window
     refine_steps: int = 4
+    temperature: float = 0.9  #: of token sampling
+    guidance: float = 2.0  #: how hard the music pushes at ``follow`` = 1
     condition: int = CONDITION
     styles: tuple[str, ...] = ("any", "salsa", "indian", "pop", "modern", "lindy", "karate", "walk", "other")
 

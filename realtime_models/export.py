@@ -1,0 +1,179 @@
+"""Trained networks -> ONNX files with specification, primer and a golden step; refuses to write what does not agree with torch.
+
+    python -m realtime_models.export --tokeniser runs/tokeniser.pt --generator runs/generator.pt --identity first-light-1
+"""
+
+import argparse
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.errors import ModelError
+from realtime_models.network import CodeHead, Generator
+from realtime_models.spec import ModelSpec
+from realtime_models.tokens import Tokeniser
+
+FOLDER = Path(__file__).parent / "weights"
+TOLERANCE = 2e-4  #: largest difference between ONNX Runtime and torch, in the networks' own units
+
+
+class FoldedHead(nn.Module):
+    """A ``CodeHead`` with its table worked out once."""
+
+    def __init__(self, head: CodeHead):
+        super().__init__()
+        self.register_buffer("table", head.table().detach().T.contiguous())
+        self.register_buffer("bias", head.bias.detach())
+
+    def forward(self, hidden):
+        return hidden @ self.table + self.bias
+
+
+class HistoryStep(nn.Module):
+    def __init__(self, model: Generator):
+        super().__init__()
+        self.model = model.history
+
+    def forward(self, codes, condition, style, past, age):
+        return self.model.step(codes, condition, style, past, age)
+
+
+class PlanStep(nn.Module):
+    def __init__(self, model: Generator):
+        super().__init__()
+        self.model, self.head = model.plan, FoldedHead(model.plan.coarse)
+
+    def forward(self, history, before, codes, masked, condition, style):
+        hidden = self.model(history, before, codes, masked, condition, style)
+        return hidden, self.head(hidden)
+
+
+class FineStep(nn.Module):
+    def __init__(self, model: Generator):
+        super().__init__()
+        self.told, self.refine, self.head = model.plan.told, model.plan.refine, FoldedHead(model.plan.fine)
+
+    def forward(self, hidden, coarse):
+        return self.head(self.refine(torch.cat([hidden, self.told(coarse)], -1)))
+
+
+class DecodeStep(nn.Module):
+    def __init__(self, model: Tokeniser):
+        super().__init__()
+        self.model = model
+
+    def forward(self, codes):
+        return self.model.decode(codes)
+
+
+def examples(spec: ModelSpec) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Random inputs of each network in the shapes of the show (the plan twice, for guidance)."""
+    g, s, w, c = spec.groups, spec.stages * len(spec.levels), spec.plan_rows, spec.width
+    random = torch.Generator().manual_seed(7)
+
+    def r(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=random) * 0.5
+
+    style, age = torch.zeros(1, dtype=torch.long), torch.full((1,), 5)
+    return {
+        "history": (r(1, g, s), r(1, spec.condition), style, r(spec.history_layers, 1, spec.history_rows - 1, c), age),
+        "plan": (r(2, c), r(2, 2, g, s), r(2, w, g, s), (r(2, w, g) > 0).float(), r(2, w, spec.condition), style.repeat(2)),
+        "fine": (r(1, w, g, c), r(1, w, g, len(spec.levels))),
+        "decode": (r(1, spec.decoder_rows + w, g, s),),
+    }
+
+
+NAMES = {
+    "history": (["codes", "condition", "style", "past", "age"], ["summary", "past_after"]),
+    "plan": (["history", "before", "codes", "masked", "condition", "style"], ["hidden", "logits"]),
+    "fine": (["hidden", "coarse"], ["logits"]),
+    "decode": (["codes"], ["features"]),
+}
+
+
+def export_network(name: str, network: nn.Module, inputs: tuple[torch.Tensor, ...], path: Path) -> None:
+    """One ONNX file; the plan's batch is free (with and without guidance)."""
+    names, outputs = NAMES[name]
+    batch = torch.export.Dim("batch", min=1, max=8)
+    free = tuple({0: batch} for _ in inputs) if name == "plan" else None
+    torch.onnx.export(
+        network, inputs, str(path), input_names=names, output_names=outputs, dynamo=True, dynamic_shapes=free,
+        external_data=False, optimize=True, verbose=False,
+    )  # fmt: skip
+
+
+def check_network(name: str, network: nn.Module, inputs: tuple[torch.Tensor, ...], path: Path) -> dict[str, np.ndarray]:
+    """Raise ModelError unless ONNX Runtime agrees with torch; return the golden arrays."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    fed = {n: x.numpy() for n, x in zip(NAMES[name][0], inputs, strict=True)}
+    told = session.run(None, fed)
+    with torch.no_grad():
+        made = network(*inputs)
+    made = made if isinstance(made, tuple) else (made,)
+    for ours, theirs in zip(made, told, strict=True):
+        worst = float(np.abs(ours.numpy() - theirs).max())
+        if not worst < TOLERANCE:
+            raise ModelError(f"{path.name} differs from torch by {worst:.1e}, allowed are {TOLERANCE:.0e}: nothing was exported")
+    golden = {f"{name}.in.{k}": v for k, v in fed.items()}
+    return golden | {f"{name}.out.{k}": v for k, v in zip(NAMES[name][1], told, strict=True)}
+
+
+def export(tokeniser: Tokeniser, generator: Generator, spec: ModelSpec, primer: np.ndarray, folder: Path) -> None:
+    """Write ``*.onnx``, ``spec.json``, ``primer.npz`` and ``golden.npz``; only when every network agrees with torch."""
+    networks = {
+        "history": HistoryStep(generator), "plan": PlanStep(generator), "fine": FineStep(generator), "decode": DecodeStep(tokeniser)
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    golden, digest, written = {}, hashlib.sha256(), []
+    for name, network in networks.items():
+        path = folder / f"{name}.onnx.part"
+        export_network(name, network.eval(), examples(spec)[name], path)
+        golden |= check_network(name, network, examples(spec)[name], path)
+        digest.update(path.read_bytes())
+        written.append(path)
+    for path in written:
+        path.replace(path.with_suffix(""))
+    final = replace(spec, identity=f"{spec.identity}+{digest.hexdigest()[:12]}")
+    (folder / "spec.json").write_text(final.to_json() + "\n")
+    np.savez_compressed(folder / "primer.npz", tokens=primer.astype(np.int16))
+    np.savez_compressed(folder / "golden.npz", **golden)
+
+
+def load_trained(tokeniser_path: Path, generator_path: Path) -> tuple[Tokeniser, Generator, ModelSpec]:
+    """Both checkpoints; the generator's averaged weights."""
+    saved = torch.load(tokeniser_path, weights_only=True)
+    tokeniser = Tokeniser(ModelSpec.from_json(saved["spec"]))
+    tokeniser.load_state_dict(saved["model"])
+    made = torch.load(generator_path, weights_only=True)
+    spec = ModelSpec.from_json(made["spec"])
+    generator = Generator(spec)
+    generator.load_state_dict(made["model"])
+    return tokeniser.eval(), generator.eval(), spec
+
+
+def main() -> None:
+    from realtime_models.training.primer import standing_tokens
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokeniser", type=Path, required=True)
+    parser.add_argument("--generator", type=Path, required=True)
+    parser.add_argument("--identity", required=True)
+    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--temperature", type=float, default=0.9)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    args = parser.parse_args()
+    tokeniser, generator, spec = load_trained(args.tokeniser, args.generator)
+    spec = replace(spec, identity=args.identity, guidance=args.guidance, temperature=args.temperature, refine_steps=args.steps)
+    export(tokeniser, generator, spec, standing_tokens(tokeniser), args.out)
+    print(f"exported to {args.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""A track heard and danced to, offline, by the very functions of the show: Front, listen_step, plan_step, guard."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.config import ShowConfig
+from engine.dance import Asked, Listener, ModelPlanner, PoseGuard
+from engine.errors import ConfigError
+from engine.said import SaidState, said_step
+from engine.sources import open_file
+from engine.types import POSE_HZ, AudioBlock, Controls, StepModel
+from realtime_models.training.score import joint_positions, joint_speed, smooth
+
+BLOCK = 4800  #: samples a block; no result depends on it
+Music = tuple[Asked, ...]  #: what the listener made of a piece of sound, one a model frame
+
+
+@dataclass(frozen=True)
+class Track:
+    """Sound with the true beats, which only the scorer sees."""
+
+    name: str
+    samples: np.ndarray  #: (N,) mono
+    rate: int  #: [Hz]
+    beats_s: np.ndarray  #: (n,)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+    @property
+    def period_s(self) -> float:
+        return float(np.median(np.diff(self.beats_s)))
+
+    @property
+    def bpm(self) -> float:
+        return 60 / self.period_s
+
+
+def read_track(folder: Path, name: str) -> Track:
+    """NAME.ogg and NAME.beats of a folder. Raises ConfigError when one is missing."""
+    beats = folder / f"{name}.beats"
+    if not beats.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.beats")))
+        raise ConfigError(f"no track with beats named {name} in {folder}; there is: {known or 'none'}")
+    source = open_file(str(folder / f"{name}.ogg"), block=BLOCK)
+    samples = np.concatenate([block.samples for block in source])
+    return Track(name, samples, source.rate, np.loadtxt(beats, ndmin=2)[:, 0])
+
+
+def delayed(track: Track, delay_s: float) -> Track:
+    """The sound ``delay_s`` [s] later, its beats where they were: the body hears what the scorer does not."""
+    silence = np.zeros(round(delay_s * track.rate), np.float32)
+    return Track(f"{track.name} +{delay_s:.3f} s", np.r_[silence, track.samples], track.rate, track.beats_s)
+
+
+def silent(seconds: float, rate: int = 48_000) -> Track:
+    """Digital silence."""
+    return Track("silence", np.zeros(round(seconds * rate), np.float32), rate, np.zeros(0))
+
+
+def joined(tracks: Sequence[Track], seconds: float) -> Track:
+    """Tracks of one sample rate after one another, without their beats, again from the start until ``seconds`` are full."""
+    rates = {track.rate for track in tracks}
+    if len(rates) != 1:
+        raise ConfigError(f"tracks of different sample rates cannot be joined: {sorted(rates)} Hz")
+    (rate,) = rates
+    samples = np.concatenate([track.samples for track in tracks])
+    samples = np.resize(samples, round(seconds * rate))
+    return Track("+".join(track.name for track in tracks), samples, rate, np.zeros(0))
+
+
+def hear(track: Track) -> Music:
+    """All that the listener says of a track, as the planner of a show would be asked."""
+    listener = Listener(track.rate, Controls())
+    blocks = (
+        AudioBlock(start, track.samples[start : start + BLOCK], track.rate)
+        for start in range(0, len(track.samples), BLOCK)
+    )
+    return tuple(asked for block in blocks for asked in listener.push(block))
+
+
+def said_beats(music: Music) -> np.ndarray:
+    """Beats (n,) [s] as the listener predicted them, never revised."""
+    state, lines = SaidState(), []
+    for asked in music:
+        state, said = said_step(state, asked.features)
+        lines += said.beats
+    return np.array([float(line.split("\t")[0]) for line in lines])
+
+
+@dataclass(frozen=True)
+class Danced:
+    """Poses of one run at 60 Hz; frame 0 is stream time 0, the moment at which it should be seen."""
+
+    root: np.ndarray  #: (F, 3) [m]
+    rotations: np.ndarray  #: (F, 22, 4) xyzw
+    held: int = 0  #: poses that the guard held or replaced
+    fps: float = POSE_HZ
+
+
+Dance = Callable[[Music, int], Danced]  #: (what was heard, seed) -> poses
+
+
+def dancer_of(model: StepModel) -> Dance:
+    """The show's planner and guard around a network."""
+    planner, horizon_ticks = ModelPlanner(model), ShowConfig().horizon_ticks
+
+    def dance(music: Music, seed: int) -> Danced:
+        state, guard, poses = planner.start(seed=seed, horizon_ticks=horizon_ticks), PoseGuard(), []
+        for asked in music:
+            state, committed = planner.step(state, asked.features, asked.controls)
+            poses += guard(committed)
+        held = sum(guard.reasons.to_dict().values())
+        return Danced(np.stack([p.root for p in poses]), np.stack([p.rotations for p in poses]), held)
+
+    return dance
+
+
+def speed_curve(danced: Danced, joints: Sequence[int], *, relative: bool = False) -> np.ndarray:
+    """As ``score.body_speed``, for a run."""
+    positions = joint_positions(danced.root, danced.rotations)
+    if relative:
+        positions = positions - positions[:, :1]
+    return smooth(joint_speed(positions[:, list(joints)], danced.fps).mean(axis=1), 0.05 * danced.fps)
