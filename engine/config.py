@@ -3,7 +3,7 @@
 import argparse
 import math
 import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -85,7 +85,7 @@ def load_show(argv: list[str] | None = None) -> ShowConfig:
     """Read the command line and the show file it names. Raises ConfigError, one line."""
     asked = vars(_parser().parse_args(argv))
     file = asked.pop("show")
-    config = _read_file(Path(file), ShowConfig()) if file else ShowConfig()
+    config = _read_file(Path(file)) if file else ShowConfig()
     config = replace(config, **{key: _typed(key, value, "") for key, value in asked.items() if value is not None})
     _check(config)
     return config
@@ -157,18 +157,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_file(path: Path, base: ShowConfig) -> ShowConfig:
+def _read_file(path: Path) -> ShowConfig:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"show file {path} cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"show file {path} is not TOML: {error}") from error
+    return table2show(table, f"show file {path}")
+
+
+def table2show(table: dict[str, Any], where: str) -> ShowConfig:
+    """A parsed show file -> ShowConfig; ``where`` names it in the ConfigError that anything wrong raises."""
     known = [item.name for item in fields(ShowConfig)]
     for key in table:
         if key not in known:
-            raise ConfigError(f"show file {path} has an unknown key '{key}'{nearest(key, known)}")
-    return replace(base, **{key: _typed(key, value, f"show file {path}: ") for key, value in table.items()})
+            raise ConfigError(f"{where} has an unknown key '{key}'{nearest(key, known)}")
+    return ShowConfig(**{key: _typed(key, value, f"{where}: ") for key, value in table.items()})
+
+
+def show2table(config: ShowConfig) -> dict[str, Any]:
+    """What ``table2show`` reads back; fields that are None are left out."""
+    table = {key: value for key, value in asdict(config).items() if value is not None}
+    stage = config.stage
+    host = f"[{stage.host}]" if stage and ":" in stage.host else stage.host if stage else ""
+    table["stage"] = f"{host}:{stage.port}?lead_ms={stage.lead_ms:g}" if stage else "off"
+    table["output"] = [asdict(output) for output in config.output]
+    return table
 
 
 def _typed(key: str, value: Any, where: str) -> Any:
