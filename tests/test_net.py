@@ -1,5 +1,7 @@
 """Addresses as people write them, right and wrong."""
 
+import socket
+
 import pytest
 from bridge_doubles import FakeLive, udp_peer
 
@@ -26,8 +28,8 @@ def test_good_addresses(text, host, port):
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":", "9000", ":9000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "h:9e3", "h:٣",
-     "::1:9000", "[::1]", "[::1:9000", "[]:9000", "a b:9000", "user@h:9000", "h/p:9000"],
+    ["", ":", "9000", ":9000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "h:9e3",
+     "h:٣", "::1:9000", "[::1]", "[::1:9000", "[]:9000", "a b:9000", "user@h:9000", "h/p:9000"],
 )  # fmt: skip
 def test_bad_addresses_get_one_line_with_an_example(text):
     with pytest.raises(ConfigError) as caught:
@@ -35,6 +37,15 @@ def test_bad_addresses_get_one_line_with_an_example(text):
     message = str(caught.value)
     assert "\n" not in message
     assert "vmc=127.0.0.1:9000" in message
+
+
+def has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("kind", ["vmc", "osc", "ws"])
@@ -48,7 +59,9 @@ def test_an_unknown_host_is_a_config_error():
         open_sink(OutputSpec("vmc", "no-such-host.invalid:39539"), FakeLive())
 
 
-def test_ipv6_datagrams_arrive():
+def test_ipv6_datagrams_arrive(needs):
+    if not has_ipv6_loopback():
+        needs.absent("IPv6 on the loopback interface", "sysctl -w net.ipv6.conf.lo.disable_ipv6=0")
     with udp_peer("::1") as peer:
         sender = UdpSender(parse_address(peer.address, "osc"), "osc")
         sender.open()
