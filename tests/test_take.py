@@ -72,7 +72,9 @@ def test_the_folder_holds_what_it_should(tmp_path):
         assert arrays["frame"].tolist() == list(range(count))
         assert arrays["time_s"].dtype == np.float64 and np.allclose(arrays["time_s"] * 60, arrays["frame"])
         assert arrays["root"].shape == (count, 1, 3) and arrays["rotations"].shape == (count, 1, 22, 4)
-        assert arrays["names"].shape == (22,) and arrays["parents"].shape == (22,) and arrays["offsets"].shape == (22, 3)
+        assert (
+            arrays["names"].shape == (22,) and arrays["parents"].shape == (22,) and arrays["offsets"].shape == (22, 3)
+        )
         assert np.array_equal(arrays["root"][5, 0], poses[5].root)
     assert json.loads((tmp_path / "t" / "metrics.json").read_text())["anything"] == 1
 
