@@ -3,16 +3,19 @@
 sounddevice and soundfile are imported inside functions: a machine without PortAudio still plays files.
 """
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.capture import RATES_HZ, list_devices, mono, open_device
+from engine.clock import ClockMap, now_s, wait_until
 from engine.errors import SourceError
-from engine.types import AudioBlock
+from engine.types import AudioBlock, Source
 
-RATES_HZ = (8_000, 192_000)  #: sample rates that the ear takes
+__all__ = ["FileSource", "PacedSource", "list_devices", "open_device", "open_file", "paced"]
 
 
 class FileSource:
@@ -77,7 +80,7 @@ class FileSource:
         except soundfile.LibsndfileError:
             self._errors += 1  # damaged further in: what came before was played, the file ends here
             return np.zeros(0, np.float32)
-        return _mono(sound)
+        return mono(sound)
 
 
 def open_file(path: str, *, block: int = 480, loop: bool = False) -> FileSource:
@@ -85,6 +88,46 @@ def open_file(path: str, *, block: int = 480, loop: bool = False) -> FileSource:
     if block < 1:
         raise SourceError(f"block size {block}: it must be at least 1 sample")
     return FileSource(Path(path), block, loop)
+
+
+class PacedSource:
+    """Another source's blocks, each handed over when its last sample would have reached a microphone."""
+
+    def __init__(self, source: Source, clock: ClockMap, stop: threading.Event):
+        self._source, self._clock, self._stop = source, clock, stop
+        self.rate = source.rate
+        self.name: str = getattr(source, "name", "source")
+        self._late = 0
+        self._worst_late_s = 0.0
+
+    @property
+    def gaps(self) -> int:
+        return getattr(self._source, "gaps", 0)
+
+    def __iter__(self) -> Iterator[AudioBlock]:
+        for block in self._source:
+            if not self._clock.anchored:
+                self._clock.observe(0.0, now_s())
+            due_s = self._clock.to_mono((block.start + len(block.samples)) / block.rate)
+            late_s = now_s() - due_s
+            if late_s > len(block.samples) / block.rate:
+                self._late += 1
+                self._worst_late_s = max(self._worst_late_s, late_s)
+            if wait_until(due_s, self._stop):
+                return
+            yield block
+
+    def close(self) -> None:
+        self._source.close()
+
+    def stats(self) -> dict[str, float]:
+        inner = self._source.stats() if hasattr(self._source, "stats") else {}
+        return {**inner, "late_blocks": self._late, "worst_late_ms": 1e3 * self._worst_late_s}
+
+
+def paced(source: Source, clock: ClockMap, stop: threading.Event) -> PacedSource:
+    """Play ``source`` in real time on ``clock`` (anchored at its first block), until it or ``stop`` ends it."""
+    return PacedSource(source, clock, stop)
 
 
 def _open_sound(path: Path) -> Any:
@@ -108,16 +151,10 @@ def _open_sound(path: Path) -> Any:
         raise SourceError(f"audio file {path} holds no sound")
     if not RATES_HZ[0] <= file.samplerate <= RATES_HZ[1]:
         file.close()
-        raise SourceError(f"audio file {path} has {file.samplerate} Hz; the ear takes {RATES_HZ[0]} to {RATES_HZ[1]} Hz")
+        low, high = RATES_HZ
+        raise SourceError(f"audio file {path} has {file.samplerate} Hz; the ear takes {low} to {high} Hz")
     return file
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _mono(sound: np.ndarray) -> np.ndarray:
-    """(N, C) -> (N,) float32, the mean of the channels."""
-    if sound.shape[1] == 1:
-        return np.ascontiguousarray(sound[:, 0])
-    return np.add.reduce(sound, axis=1, dtype=np.float64).astype(np.float32) / np.float32(sound.shape[1])

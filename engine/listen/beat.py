@@ -1,8 +1,8 @@
 """A forward filter over tempo and beat position. Pure: belief in, belief out.
 
-The belief is a probability over (period, looks since the last beat). A look is 8.3 ms. Each period has as many states as
-it has looks, so between beats the belief only moves on by one state and nothing blurs; at a beat the period may change a
-little. How well a look's onset strength fits each state is a table over a few classes of phase.
+The belief is a probability over (period, looks since the last beat). A look is 8.3 ms. Each period has as many states
+as it has looks, so between beats the belief only moves on by one state and nothing blurs; at a beat the period may
+change a little. How well a look's onset strength fits each state is a table over a few classes of phase.
 """
 
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def start_beat() -> BeatState:
 
 
 def beat_step(state: BeatState, onsets: np.ndarray, heard: bool) -> tuple[BeatState, BeatReading]:
-    """Onset strengths (4 looks, B) of a model frame; ``heard`` False = silence or a gap: the belief coasts and fades."""
+    """Onset strengths (4 looks, B) of a model frame; ``heard`` False (silence, a gap): the belief coasts and fades."""
     belief = state.belief
     strengths = onsets.reshape(LOOKS, BANDS) @ _BAND_WEIGHTS
     for strength in strengths:
@@ -157,7 +157,7 @@ def _read(belief: np.ndarray, before: float) -> tuple[BeatReading, float]:
 
 
 def agreement(belief: np.ndarray, until_next_s: float) -> float:
-    """Probability that some beat falls within 70 ms of the time ``until_next_s`` from now, less what chance would give."""
+    """Probability that a beat falls within 70 ms of the time ``until_next_s`` from now, less what chance would give."""
     cumulative = np.concatenate([[0.0], np.cumsum(belief)])
     position = np.rint(-until_next_s * LOOK_HZ).astype(np.int64) % PERIODS
     low, high = position - _NEAR_LOOKS, position + _NEAR_LOOKS + 1

@@ -4,6 +4,7 @@ Four looks a model frame (one each 200 samples, 8.3 ms). Magnitudes are divided 
 the logarithm, so quiet and loud, dull and bright, open and compressed music give similar strengths.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ def _filterbank() -> tuple[np.ndarray, np.ndarray]:
     rows, owners = [], []
     for band, count in enumerate(_FILTERS):
         edges = np.geomspace(BAND_EDGES_HZ[band], BAND_EDGES_HZ[band + 1], count + 1)
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in itertools.pairwise(edges):
             centre, reach = np.sqrt(low * high), max(0.75 * (high - low), 1.2 * LISTEN_RATE_HZ / _WINDOW)
             row = np.clip(1.0 - np.abs(bins_hz - centre) / reach, 0.0, None)
             rows.append(row / row.sum())
@@ -46,7 +47,7 @@ _GROUPS = np.searchsorted(_OWNERS, np.arange(BANDS))  # first filter of each ban
 _SIZES = np.array(_FILTERS, dtype=np.float64)
 _HANN = np.hanning(_WINDOW + 1)[:-1]
 _SCALE = 2.0 / _HANN.sum()
-_STARTS = np.arange(LOOKS)[:, None] * HOP + np.arange(_WINDOW)[None, :] + (HOP - 0)
+_STARTS = np.arange(LOOKS)[:, None] * HOP + np.arange(_WINDOW)[None, :] + HOP
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How well the ear predicts beats: `CORYBANT_DATA=../shared python tests/bench/listen.py`. Prints a line a track and one JSON line.
+"""How well the ear predicts beats, and what it costs: CORYBANT_DATA=../shared python -m tests.bench.listen
 
 A prediction counts as it stood before its beat: F (70 ms) one model frame ahead and 300 ms ahead, AMLt, median offset;
 the first 5 s are not scored. Needs mir_eval (extra ``dev``).
@@ -6,7 +6,6 @@ the first 5 s are not scored. Needs mir_eval (extra ``dev``).
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -66,35 +65,40 @@ def score(clocks: list[tuple[float, BeatClock]], truth: np.ndarray) -> dict[str,
     }
 
 
-def main() -> int:
-    root = os.environ.get("CORYBANT_DATA")
-    if not root:
-        print("CORYBANT_DATA is not set: it names the folder that holds music/tracks.json", file=sys.stderr)
-        return 2
-    folder = Path(root) / "music"
+def measure(folder: Path, verbose: bool = False) -> dict[str, float]:
+    """Means over the tracks of ``folder`` (tracks.json, *.beats)."""
     try:
-        tracks = json.loads((folder / "tracks.json").read_text())
+        tracks = json.loads((folder / "tracks.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {folder / 'tracks.json'}: {error.strerror}") from error
     rows, shares = [], []
     for track in tracks:
         clocks, cpu_s, sound_s = hear(folder / track["file"])
         shares.append(cpu_s / sound_s)
-        if not track["score"]:
-            print(f"{track['name']:22} no clear beat: confidence {np.mean([c.confidence for _, c in clocks]):.2f}")
-            continue
-        truth = np.loadtxt(folder / track["beats"])[:, 0]
-        row = score(clocks, truth)
-        rows.append(row)
-        bpm = np.median([c.bpm for _, c in clocks])
-        print(f"{track['name']:22} " + " ".join(f"{k} {v:.2f}" for k, v in row.items()), end="")
-        print(f" bpm {bpm:.0f} of {track['bpm_median']:.0f}, {shares[-1]:.2%} of a core")
+        if track["score"]:
+            rows.append(score(clocks, np.loadtxt(folder / track["beats"])[:, 0]))
+        if verbose:
+            found = rows[-1] if track["score"] else {"confidence": np.mean([c.confidence for _, c in clocks])}
+            bpm = np.median([c.bpm for _, c in clocks])
+            line = " ".join(f"{key} {value:.2f}" for key, value in found.items())
+            print(f"{track['name']:22} {line} bpm {bpm:.0f} of {track.get('bpm_median', 0):.0f}")
     mean = {key: round(float(np.nanmean([row[key] for row in rows])), 4) for key in rows[0]}
     mean["offset_abs_ms"] = round(float(np.nanmean([abs(row["offset_ms"]) for row in rows])), 2)
     mean["core_share"] = round(float(np.mean(shares)), 5)
-    print(json.dumps({"bench": "listen", "tracks": len(rows), **mean}))
-    return 0
+    return {"tracks": len(rows), **mean}
+
+
+def run(short: bool = False) -> list[dict]:
+    """One figure: means over all tracks (``short`` changes nothing: it takes half a minute)."""
+    return [measure(music_folder())]
+
+
+def music_folder() -> Path:
+    root = os.environ.get("CORYBANT_DATA")
+    if not root:
+        raise ConfigError("CORYBANT_DATA is not set: it names the folder that holds music/tracks.json")
+    return Path(root) / "music"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print(json.dumps({"bench": "listen", **measure(music_folder(), verbose=True)}))
