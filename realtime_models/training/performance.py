@@ -62,15 +62,20 @@ def silent(seconds: float, rate: int = 48_000) -> Track:
     return Track("silence", np.zeros(round(seconds * rate), np.float32), rate, np.zeros(0))
 
 
-def joined(tracks: Sequence[Track], seconds: float) -> Track:
-    """Tracks of one sample rate after one another, without their beats, again from the start until ``seconds`` are full."""
+def programme(tracks: Sequence[Track], seconds: float, ends_s: float = 60.0) -> Track:
+    """The tracks after one another, as often as it takes, ``seconds`` long, without beats.
+
+    It begins and ends with the same ``ends_s`` of the first track, so that a body that changes in between changed by
+    itself. ConfigError when sample rates differ.
+    """
     rates = {track.rate for track in tracks}
     if len(rates) != 1:
         raise ConfigError(f"tracks of different sample rates cannot be joined: {sorted(rates)} Hz")
     (rate,) = rates
-    samples = np.concatenate([track.samples for track in tracks])
-    samples = np.resize(samples, round(seconds * rate))
-    return Track("+".join(track.name for track in tracks), samples, rate, np.zeros(0))
+    end = np.resize(tracks[0].samples, round(ends_s * rate))
+    middle = np.concatenate([track.samples for track in [*tracks[1:], tracks[0]]])
+    middle = np.resize(middle, round(seconds * rate) - 2 * len(end))
+    return Track("+".join(track.name for track in tracks), np.r_[end, middle, end], rate, np.zeros(0))
 
 
 def hear(track: Track) -> Music:
