@@ -88,7 +88,7 @@ def file_reply(file: Path, range_header: str | None = None) -> Reply:
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
     """First and last byte of a one-part ``bytes=`` range; (1, 0) when it lies outside, None when it does not count."""
-    match = re.fullmatch(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", header)
+    match = re.fullmatch(r"\s*bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", header)
     if not match or match.groups() == ("", ""):
         return None
     first, last = match.groups()
