@@ -131,9 +131,13 @@ def test_the_level_is_chosen_by_the_mean_over_validation_tracks():
     assert evaluate.best_level({"a": Cell((at_half,))}) == 0.5
 
 
-def test_the_wrong_track_is_no_octave_of_the_right_one():
-    tracks = [clicks(str(bpm), bpm, 4) for bpm in (80, 120, 160, 82)]
-    assert [tracks[evaluate.wrong_for(tracks, k)].name for k in range(4)] == ["120", "82", "120", "120"]
+def test_the_wrong_track_cannot_fall_into_step_by_its_tempo():
+    right, octave, fifth, free = (clicks(str(bpm), bpm, 4) for bpm in (150, 75, 120, 128))
+    assert evaluate.accident(octave, right) == pytest.approx(1)
+    assert evaluate.accident(fifth, right) == pytest.approx(1)  # half of 120 bpm in every fifth half-beat
+    assert evaluate.accident(free, right) < 0.1
+    assert evaluate.wrong_for([right, octave, fifth, free], 0) == 3
+    assert evaluate.wrong_for([right, octave], 0) == 1
 
 
 def test_a_delayed_track_keeps_its_beats_and_a_programme_ends_as_it_begins():

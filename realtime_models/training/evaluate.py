@@ -143,14 +143,20 @@ def random_score(like: BeatScore, beats_s: np.ndarray, seed: int) -> BeatScore:
     return beat_score(times_s, beats_s)
 
 
+def accident(played: Track, scored: Track) -> float:
+    """The largest R that a perfect follower of ``played`` (at half, once, double tempo) has on the beats of ``scored``.
+
+    Round tempi fall into step with one another: half of 120 bpm hits every fifth half-beat of 150 bpm.
+    """
+    periods_s = played.period_s * np.array([0.5, 1.0, 2.0])
+    steps = [np.arange(0.0, 60.0, period_s) / scored.period_s for period_s in periods_s]
+    return max(abs(score.mean_vector(numbers, level)) for numbers in steps for level in score.LEVELS)
+
+
 def wrong_for(tracks: Sequence[Track], at: int) -> int:
-    """Which other track is played instead: the one whose tempo is furthest from a half, once or twice this one's."""
-
-    def apart(other: int) -> float:
-        octaves = np.log2(tracks[other].bpm / tracks[at].bpm)
-        return abs(octaves - round(octaves)) if other != at else -1.0
-
-    return max(range(len(tracks)), key=apart)
+    """Which other track is played instead: the one that can look right by an accident of tempo the least."""
+    others = [k for k in range(len(tracks)) if k != at]
+    return min(others, key=lambda k: accident(tracks[k], tracks[at]))
 
 
 @dataclass

@@ -41,7 +41,7 @@ def _cell_row(first: Sequence[str], cell: "Cell", level: float) -> list[str]:
         f"{pool.hits.f1:.2f}",
         f"{pool.minima_per_beat:.2f}",
         f"{n:.0f}",
-        f"{np.mean([score.random_floor(s.n) for s in cell.scores]):.2f}",
+        f"{np.mean([score.random_floor(s.n) for s in cell.scores]):.2f}" if n >= 1 else "–",
     ]
 
 
@@ -159,6 +159,7 @@ minima have R of 0.886 / √n (column *floor*), so n stands beside it. R columns
 all seeds' minima together at the chosen level, *lag* its circular mean (positive = after the beat), counted where
 R ≥ 0.4. F1 is at 70 ms, one motion beat to one beat. *Clips on the grid* is what is done without a model: real clips,
 stretched to the tempo, cued by the **true** beats so that their own minima fall on them, cross-faded each 16 beats.
+The *wrong* track is the one of the others whose tempo can fall into step with the right one the least.
 
 ## Margins
 
