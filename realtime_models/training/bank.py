@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime_models.training.data import FPS, Clip, change_speed, clip_features, fit_beats, mirror
+from realtime_models.training.data import FPS, TEMPO_BANDS, Clip, change_speed, clip_features, fit_beats, mirror
 
 SPEEDS = (0.88, 1.0, 1.13)
 
@@ -24,9 +24,10 @@ class Entry:
 
 
 def variants(clip: Clip, speeds: tuple[float, ...]) -> list[Clip]:
-    """The clip on its fitted beat grid, both ways round, at each speed."""
-    fitted = fit_beats(clip)
-    return [change_speed(c, s) if s != 1.0 else c for c in (fitted, mirror(fitted)) for s in speeds]
+    """The clip on its fitted beat grids (dance: a slow and a fast one), both ways round, at each speed."""
+    fits = [fit_beats(clip, band) for band in (TEMPO_BANDS if clip.is_dance else TEMPO_BANDS[1:])]
+    both = [c for fitted in fits for c in (fitted, mirror(fitted))]
+    return [change_speed(c, s) if s != 1.0 else c for c in both for s in speeds]
 
 
 def build_bank(clips: list[Clip], *, speeds: tuple[float, ...] = SPEEDS, shortest_s: float = 2.5) -> list[Entry]:

@@ -17,8 +17,8 @@ from engine.skeleton import MIRROR, forward_kinematics, quat_slerp
 from realtime_models.features import poses_to_features
 
 FPS = 30
-FOLD_BPM = (70.0, 140.0)  #: one octave of tempi; the planner folds the music's tempo into the same octave
-MAX_WARP = 0.18
+TEMPO_BANDS = ((68.0, 100.0), (98.0, 142.0))  #: [bpm] each dance clip is fitted once in each; the planner folds music into their union
+MAX_WARP = 0.25
 MIRROR_SIGNS = np.array([1, -1, -1, 1], np.float32)  #: across the YZ plane: x stays, y and z turn
 
 
@@ -114,6 +114,18 @@ def body_speed(root: np.ndarray, rotations: np.ndarray) -> np.ndarray:
     return smooth(speed, 1.5)
 
 
+BEAT_POINTS = (0, 15, 20, 21, 10, 11)  #: pelvis, head, wrists, toes: the points whose stops the eye reads as the beat
+
+
+def beat_speed(root: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """Mean speed [m/s] of the six points per frame, smoothed with 50 ms, as the scorer's motion beats are read."""
+    points = forward_kinematics(root, rotations)[0][:, BEAT_POINTS]
+    speed = np.zeros(len(root))
+    speed[1:-1] = np.linalg.norm(points[2:] - points[:-2], axis=-1).mean(axis=-1) * FPS / 2
+    speed[0], speed[-1] = speed[1], speed[-2]
+    return smooth(speed, 1.5)
+
+
 def speed_minima(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Frames of local minima and their prominence relative to the local level."""
     level = smooth(speed, 20.0) + 0.05
@@ -123,7 +135,7 @@ def speed_minima(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         left, right = speed[max(0, i - 12) : i + 1].max(), speed[i : i + 13].max()
         prominence.append((min(left, right) - speed[i]) / level[i])
     prominence = np.array(prominence)
-    keep = prominence > 0.08 if len(prominence) else np.zeros(0, bool)
+    keep = prominence > 0.1 if len(prominence) else np.zeros(0, bool)
     return inner[keep], np.minimum(prominence[keep], 1.0)
 
 
@@ -161,9 +173,16 @@ def concentration(minima_s: np.ndarray, beats_s: np.ndarray) -> float:
     return float(abs(np.exp(2j * np.pi * phase).mean())) if len(phase) else 0.0
 
 
-def fit_beats(clip: Clip) -> Clip:
+def fit_beats(clip: Clip, band_bpm: tuple[float, float] = TEMPO_BANDS[1], *, rounds: int = 2) -> Clip:
+    """The clip warped ``rounds`` times, each time nearer to a steady grid."""
+    for _ in range(rounds):
+        clip = warp_once(clip, band_bpm)
+    return clip
+
+
+def warp_once(clip: Clip, band_bpm: tuple[float, float]) -> Clip:
     """The clip warped onto a musical grid, with that grid; ``fit`` is 0 when no steady rhythm was found."""
-    speed = body_speed(clip.root, clip.rotations)
+    speed = beat_speed(clip.root, clip.rotations)
     minima, weight = speed_minima(speed)
     if len(minima) < 5 or len(speed) < 4 * FPS:
         return clip
@@ -171,7 +190,7 @@ def fit_beats(clip: Clip) -> Clip:
     impulses[minima] = weight
     strength = smooth(impulses, 1.5) * 3.0
     best = max(
-        (track_beats(strength, FPS * 60.0 / bpm) for bpm in np.geomspace(*FOLD_BPM, 25)),
+        (track_beats(strength, FPS * 60.0 / bpm) for bpm in np.geomspace(*band_bpm, 15)),
         key=lambda found: concentration(minima / FPS, found[0] / FPS) * np.sqrt(len(found[0])),
     )
     beats = best[0]
@@ -181,7 +200,7 @@ def fit_beats(clip: Clip) -> Clip:
     for i, beat in enumerate(beats):
         gap = minima - beat
         near = int(np.argmin(np.abs(gap)))
-        if abs(gap[near]) <= 4:
+        if abs(gap[near]) <= 6:
             snapped[i] += gap[near]
     snapped = np.maximum.accumulate(snapped + np.arange(len(snapped)) * 1e-6)
     even = np.interp(np.arange(len(snapped)), np.arange(len(snapped)), snapped)
@@ -208,7 +227,7 @@ def warp_to(clip: Clip, from_s: np.ndarray, to_s: np.ndarray) -> Clip:
     bad = np.unique(np.round((np.interp(clip.bad_frames / FPS, source, target) - start) * FPS).astype(int))
     beats = to_s - start
     warped = Clip(clip.name, clip.style, clip.is_dance, clip.split, root, rotations, bad, beats)
-    minima, _ = speed_minima(body_speed(root, rotations))
+    minima, _ = speed_minima(beat_speed(root, rotations))
     return Clip(clip.name, clip.style, clip.is_dance, clip.split, root, rotations, bad, beats, concentration(minima / FPS, beats))
 
 
