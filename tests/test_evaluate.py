@@ -158,3 +158,17 @@ def test_the_stage_hears_with_the_shows_listener_and_silence_has_no_beats():
     assert len(said_beats(stage.hear(track))) > 10
     assert len(said_beats(stage.hear(silent(3)))) == 0
     assert len(stage.perform(track, 0).root) == 600 and stage.minutes() == pytest.approx(10 / 60)
+
+
+def test_missing_data_is_one_line_and_exit_code_two(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("CORYBANT_DATA", raising=False)
+    assert evaluate.main(["--quick"]) == 2
+    said = capsys.readouterr().err
+    assert "CORYBANT_DATA" in said and said.count("\n") == 1
+    (tmp_path / "music").mkdir()
+    (tmp_path / "motion").mkdir()
+    (tmp_path / "music" / "known.beats").write_text("0.5\t1\n", encoding="utf-8")
+    monkeypatch.setenv("CORYBANT_DATA", str(tmp_path))
+    assert evaluate.main(["--tracks", "unknown"]) == 2
+    said = capsys.readouterr().err
+    assert "unknown" in said and "known" in said and said.count("\n") == 1
