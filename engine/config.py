@@ -117,6 +117,12 @@ def parse_stage(text: str) -> StageConfig | None:
     return StageConfig(host.strip("[]") or "127.0.0.1", int(port), lead_ms)
 
 
+def check_style(config: ShowConfig, styles: tuple[str, ...]) -> None:
+    """Refuse a style that the model does not have. Raises ConfigError."""
+    if config.style not in ("auto", *styles):
+        raise ConfigError(f"unknown --style '{config.style}'{nearest(config.style, ('auto', *styles))}")
+
+
 class _OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line and leaves the exit to the caller."""
 

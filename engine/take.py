@@ -24,9 +24,9 @@ from engine.skeleton import HOUSE
 from engine.types import POSE_HZ, AudioBlock, Pose
 
 TAKE_VERSION = 1
-AUDIO, SHOW, POSES, POSES_RAW, SENT, CONTROLS, METRICS = (
-    "audio.flac", "take.toml", "poses.npz", "poses.bin", "sent.npz", "controls.jsonl", "metrics.json"
-)  # fmt: skip
+SHOW, AUDIO, CONTROLS, METRICS = "take.toml", "audio.flac", "controls.jsonl", "metrics.json"
+POSES, POSES_RAW, SENT, SENT_RAW = "poses.npz", "poses.bin", "sent.npz", "sent.bin"
+SENT_RECORD = np.dtype([("output", "<i4"), ("frame", "<i8"), ("sent_s", "<f8")])
 _FLUSH_EVERY_S = 1.0
 _OFFLINE_BACKLOG = 1024  #: pieces that wait for the disk before an offline show waits for it
 
@@ -64,6 +64,7 @@ class TakeWriter:
         self.most_waiting = self.failures = 0
         self._said = SaidState()
         self._gap: tuple[int, int] | None = None
+        self._outputs: dict[str, int] = {}
         self._rate = header.rate
         self._todo: queue.Queue[tuple[Callable[..., None], Any] | None] = queue.Queue(0 if live else _OFFLINE_BACKLOG)
         try:
@@ -90,7 +91,11 @@ class TakeWriter:
         """Something that came from a clock and is applied again in a replay."""
         self._put(self._write_event, {"frame": frame, "event": event, **more})
 
-    def close(self, metrics: dict[str, Any], sent: dict[str, np.ndarray] | None = None) -> None:
+    def sent(self, log: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        """What left since the last call: output name -> frames (N,) and send times (N,) [stream s]."""
+        self._put(self._write_sent, log)
+
+    def close(self, metrics: dict[str, Any]) -> None:
         """Write what waits, turn ``poses.bin`` into ``poses.npz`` and finish the folder."""
         self._todo.put(None)
         self._thread.join()
@@ -102,7 +107,7 @@ class TakeWriter:
             return  # left as an unfinished take, which a replay can complete
         if POSES_RAW in self._files:
             finish_poses(self.folder)
-            np.savez(self.folder / SENT, **(sent or {}))
+            self._finish_sent()
         take = {"most_waiting": self.most_waiting, "failures": self.failures}
         text = json.dumps(to_json({**metrics, "take": take}), indent=1)
         (self.folder / METRICS).write_text(text + "\n", encoding="utf-8")
@@ -124,7 +129,8 @@ class TakeWriter:
             self._files[name] = (self.folder / name).open("w", encoding="utf-8", newline="\n")
             self._write_lines(name, (line,) if line else ())
         if not header.show.listen_only:
-            self._files[POSES_RAW] = (self.folder / POSES_RAW).open("wb")
+            for name in (POSES_RAW, SENT_RAW):
+                self._files[name] = (self.folder / name).open("wb")
 
     def _put(self, write: Callable[..., None], piece: Any) -> None:
         self._todo.put((write, piece))
@@ -177,6 +183,22 @@ class TakeWriter:
     def _write_poses(self, poses: list[Pose]) -> None:
         self._files[POSES_RAW].write(poses2records(poses).tobytes())
 
+    def _write_sent(self, log: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        for name, (frames, sent_s) in log.items():
+            records = np.zeros(len(frames), SENT_RECORD)
+            records["output"] = self._outputs.setdefault(name, len(self._outputs))
+            records["frame"], records["sent_s"] = frames, sent_s
+            self._files[SENT_RAW].write(records.tobytes())
+
+    def _finish_sent(self) -> None:
+        raw = self.folder / SENT_RAW
+        records = _map(raw, SENT_RECORD)
+        np.savez(
+            self.folder / SENT, names=np.array(list(self._outputs), str), **{n: records[n] for n in SENT_RECORD.names}
+        )
+        del records
+        raw.unlink()
+
     def _write_event(self, event: dict[str, Any]) -> None:
         self._write_lines(CONTROLS, (json.dumps(event),))
 
@@ -187,11 +209,16 @@ class TakeWriter:
 def finish_poses(folder: Path) -> None:
     """Turn the ``poses.bin`` of a take into ``poses.npz`` without loading it whole; a record cut short is left out."""
     raw = folder / POSES_RAW
-    count = raw.stat().st_size // POSE_RECORD.itemsize
-    records = np.memmap(raw, POSE_RECORD, "r", shape=(count,)) if count else np.zeros(0, POSE_RECORD)
+    records = _map(raw, POSE_RECORD)
     save_poses(folder, records)
     del records
     raw.unlink()
+
+
+def _map(raw: Path, record: np.dtype) -> np.ndarray:
+    """The whole records of a file (N,), without loading it."""
+    count = raw.stat().st_size // record.itemsize
+    return np.memmap(raw, record, "r", shape=(count,)) if count else np.zeros(0, record)
 
 
 def save_poses(folder: Path, records: np.ndarray) -> None:

@@ -67,7 +67,9 @@ class PlannerWorker:
         ``on_event(frame, name)`` hears of ``features_lost`` (applied again in a replay) and ``planner_restarted``.
         """
         self.identity, self.styles = "", ()
-        self.counts, self.plan_ms, self.waited_ms = Counters(), Histogram(), Histogram()
+        self.counts = Counters()
+        self.row_ms = Histogram()  #: cost of the calls that committed poses, in the worker
+        self.waited_ms = Histogram()  #: from being fed to the answer, of the same calls
         self._job = (load, seed, horizon_ticks)
         self._on_planned, self._on_event = on_planned, on_event
         self._lock = threading.Lock()  # feeding: the listener, and the reader after a restart
@@ -129,7 +131,7 @@ class PlannerWorker:
 
     def stats(self) -> dict[str, Any]:
         """Counters and histograms for the metrics of a run."""
-        return {"counts": self.counts, "plan_ms": self.plan_ms, "fed_to_planned_ms": self.waited_ms}
+        return {"counts": self.counts, "plan_ms": self.row_ms, "fed_to_planned_ms": self.waited_ms}
 
     # The process.
 
@@ -267,8 +269,9 @@ class PlannerWorker:
             with self._lock:
                 waited_ms = (time.perf_counter() - self._kept[number - self._kept[0][0]][1]) * 1000
                 self._pump()
-            self.plan_ms.add(plan_ms)
-            self.waited_ms.add(waited_ms)
+            if committed:
+                self.row_ms.add(plan_ms)
+                self.waited_ms.add(waited_ms)
             self._on_planned(Planned(frame, poses[:committed], poses[committed:], plan_ms, waited_ms))
             self._answered, self._newest_frame = max(self._answered, number), max(self._newest_frame, frame)
             with self._lock:

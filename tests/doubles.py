@@ -91,6 +91,15 @@ def load_nothing() -> DoublePlanner:
     raise ModelError("the weights are missing: there is nothing to load in a test")
 
 
+def load_nothing_at(backend: str, weights: str) -> DoublePlanner:
+    return load_nothing()
+
+
+def planner_double(backend: str, weights: str) -> DoublePlanner:
+    """In the place of ``run_live.load_planner``."""
+    return DoublePlanner()
+
+
 def click_track(seconds: float = 6.0, rate: int = 48_000, bpm: float = 120.0, seed: int = 3) -> np.ndarray:
     """Noise bursts on the beat over a faint floor: (N,) float32 in [-1, 1]."""
     rng = np.random.default_rng(seed)

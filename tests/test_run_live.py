@@ -1,0 +1,243 @@
+"""The command: equal takes whatever the block size, live = replayed, and one clear line for everything wrong."""
+
+import _thread
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from doubles import click_track, planner_double
+
+import run_live
+
+ROOT = Path(__file__).parents[1]
+RATE = 44_100
+
+
+@pytest.fixture(autouse=True)
+def small_model(monkeypatch):
+    monkeypatch.setattr(run_live, "load_planner", planner_double)
+
+
+@pytest.fixture(scope="module")
+def clicks(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sound") / "clicks.wav"
+    soundfile.write(path, click_track(4.0, RATE), RATE, subtype="FLOAT")
+    return str(path)
+
+
+def poses_of(folder) -> dict[str, np.ndarray]:
+    with np.load(Path(folder) / "poses.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def same(a, b) -> bool:
+    return a.keys() == b.keys() and all(a[key].tobytes() == b[key].tobytes() for key in a)
+
+
+def test_offline_takes_are_equal_whatever_the_block_size(clicks, tmp_path):
+    for block in (480, 64, 256, 777):
+        take = str(tmp_path / str(block))
+        assert run_live.main(["--input", clicks, "--offline", "--take", take, "--block", str(block)]) == 0
+    first = poses_of(tmp_path / "480")
+    assert len(first["frame"]) > 230
+    for block in (64, 256, 777):
+        assert same(first, poses_of(tmp_path / str(block)))
+        for name in ("beats.tsv", "predictions.tsv"):
+            assert (tmp_path / "480" / name).read_text() == (tmp_path / str(block) / name).read_text()
+
+
+def test_seconds_cuts_to_the_sample(clicks, tmp_path):
+    take = tmp_path / "t"
+    assert run_live.main(["--input", clicks, "--offline", "--take", str(take), "--seconds", "1.5"]) == 0
+    assert soundfile.info(take / "audio.flac").frames == 1.5 * RATE
+
+
+def test_a_live_take_replayed_is_the_same(clicks, tmp_path, capsys):
+    live, again = str(tmp_path / "live"), str(tmp_path / "again")
+    options = ["--input", clicks, "--seconds", "2.5", "--stage", "127.0.0.1:0", "--out", "osc=127.0.0.1:9?lead_ms=20"]
+    assert run_live.main([*options, "--take", live, "--energy", "1.5"]) == 0
+    assert run_live.main(["--replay", live]) == 0
+    assert "the same" in capsys.readouterr().out
+    assert run_live.main(["--replay", live, "--take", again, "--block", "777"]) == 0
+    assert same(poses_of(live), poses_of(again))
+    offline = str(tmp_path / "offline")
+    assert run_live.main([*options, "--offline", "--take", offline, "--energy", "1.5"]) == 0
+    assert same(poses_of(live), poses_of(offline))
+    with np.load(tmp_path / "live" / "sent.npz") as sent:
+        assert sorted(sent["names"]) == ["osc=127.0.0.1:9", "stage"]
+        assert (np.bincount(sent["output"]) > 60).all()
+    metrics = json.loads((tmp_path / "live" / "metrics.json").read_text())
+    assert metrics["planner"]["counts"] == {} and metrics["outputs"]["stage"]["sent"] > 60
+
+
+def test_a_replay_that_differs_is_said_with_exit_code_1(clicks, tmp_path, capsys):
+    take = tmp_path / "t"
+    assert run_live.main(["--input", clicks, "--offline", "--take", str(take), "--seconds", "1"]) == 0
+    text = (take / "take.toml").read_text()
+    (take / "take.toml").write_text(text.replace("energy = 1.0", "energy = 0.5"))
+    assert run_live.main(["--replay", str(take)]) == 1
+    assert "different, the first at index" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [["--offline"], ["--stage", "off"]])
+def test_listen_only_is_a_take_without_poses(clicks, tmp_path, more):
+    take = tmp_path / "t"
+    assert run_live.main(["--input", clicks, "--listen-only", "--seconds", "1", "--take", str(take), *more]) == 0
+    names = {path.name for path in take.iterdir()}
+    assert "poses.npz" not in names and {"audio.flac", "beats.tsv", "predictions.tsv", "metrics.json"} <= names
+
+
+def test_check_is_one_screen(clicks, capsys):
+    assert run_live.main(["--input", clicks, "--check", "--stage", "127.0.0.1:0", "--out", "vmc=127.0.0.1:39539"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    for start in (
+        "input     clicks.wav",
+        "model     double-1",
+        "plan ",
+        "horizon   ",
+        "output    vmc=",
+        "output    stage",
+    ):
+        assert any(line.startswith(start) for line in lines), start
+
+
+def in_use() -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    return taken
+
+
+WRONG = {
+    "missing file": (["--input", "no-such-song.wav"], "no-such-song.wav does not exist"),
+    "missing offline": (["--offline", "--input", "no-such-song.wav"], "no-such-song.wav does not exist"),
+    "corrupt file": (["--input", "{tmp}/corrupt.flac"], "cannot be decoded"),
+    "corrupt offline": (["--offline", "--input", "{tmp}/corrupt.flac"], "cannot be decoded"),
+    "file key": (["{tmp}/show.toml"], "unknown key 'enrgy'; did you mean 'energy'?"),
+    "no file": (["{tmp}/none.toml"], "cannot be read"),
+    "output kind": (["--input", "{clicks}", "--stage", "off", "--out", "vcm=127.0.0.1:9"], "did you mean 'vmc'?"),
+    "output address": (["--input", "{clicks}", "--stage", "off", "--out", "vmc=127.0.0.1"], "127.0.0.1"),
+    "lead": (["--out", "vmc=127.0.0.1:9?lead_ms=400"], "0 to 250"),
+    "style": (["--input", "{clicks}", "--stage", "off", "--style", "wilt"], "did you mean 'wild'?"),
+    "offline style": (["--input", "{clicks}", "--offline", "--style", "wilt"], "did you mean 'wild'?"),
+    "port": (["--input", "{clicks}", "--stage", "{port}"], "cannot listen"),
+    "option": (["--inptu", "x"], "--inptu"),
+    "number": (["--seconds", "soon"], "--seconds"),
+    "replay": (["--replay", "{tmp}"], "is not a take"),
+    "performers": (["--performers", "3"], "not there yet"),
+    "ear": (["--ear", "link"], "not there yet; there is: own"),
+    "unknown ear": (["--ear", "left"], "unknown; there is: own"),
+    "tensorrt": (["--backend", "tensorrt"], "not there yet"),
+    "backend": (["--backend", "onxn"], "did you mean 'onnx'?"),
+    "calibrate": (["--calibrate"], "not there yet"),
+    "text": (["--text", "a robot waltz"], "not there yet"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_is_one_line_and_exit_code_2_and_nothing_half_written(case, clicks, tmp_path, capsys):
+    arguments, said = WRONG[case]
+    (tmp_path / "corrupt.flac").write_bytes(b"this is not music" * 50)
+    (tmp_path / "show.toml").write_text("enrgy = 2.0\n")
+    with in_use() as taken:
+        fill = {"tmp": tmp_path, "clicks": clicks, "port": taken.getsockname()[1]}
+        code = run_live.main([*(part.format(**fill) for part in arguments), "--take", str(tmp_path / "take")])
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.count("\n") == 1 and captured.err.startswith("corybant: ")
+    assert said in captured.err
+    assert not (tmp_path / "take").exists()
+    assert threading.active_count() == 1
+
+
+def test_an_unknown_device_is_one_line(tmp_path, capsys):
+    assert run_live.main(["--input", "no such microphone", "--stage", "off", "--take", str(tmp_path / "take")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "take").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--input", "anything"], ["--list-devices"]])
+def test_no_portaudio_is_one_line(arguments, capsys, monkeypatch):
+    """sounddevice raises OSError while it is imported where the library is absent; None in sys.modules ImportError."""
+
+    class NoPortAudio:
+        def find_spec(self, name, path=None, target=None):
+            if name == "sounddevice":
+                raise OSError("PortAudio library not found")
+
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [NoPortAudio(), *sys.meta_path])
+    assert run_live.main([*arguments, "--stage", "off"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and "PortAudio" in captured.err
+
+
+def test_an_existing_take_is_never_touched(clicks, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("precious")
+    assert run_live.main(["--input", clicks, "--offline", "--take", str(tmp_path)]) == 2
+    assert "something is there already" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_missing_model_is_one_line(clicks, tmp_path, capsys, monkeypatch):
+    from doubles import load_nothing_at
+
+    monkeypatch.setattr(run_live, "load_planner", load_nothing_at)
+    for more in (["--offline"], ["--stage", "off"]):
+        assert run_live.main(["--input", clicks, "--take", str(tmp_path / "take"), *more]) == 2
+        assert capsys.readouterr().err == "corybant: the weights are missing: there is nothing to load in a test\n"
+    assert not (tmp_path / "take").exists()
+
+
+def test_wrong_arguments_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "run_live.py", "--input", "no-such-song.wav"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "does not exist" in done.stderr
+
+
+def test_ctrl_c_ends_cleanly(clicks, tmp_path, needs):
+    """Ctrl-C to the whole process group, as a terminal sends it: exit 0, no noise, take closed, memory given back."""
+    if not hasattr(os, "killpg"):
+        needs.absent("a system where a test can press Ctrl-C for another process", "run it on Linux or macOS")
+    take = tmp_path / "take"
+    code = (
+        "import sys, run_live, doubles; run_live.load_planner = doubles.planner_double; "
+        f"sys.exit(run_live.main(['--input', {clicks!r}, '--stage', '127.0.0.1:0', '--take', {str(take)!r}]))"
+    )
+    show = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert "http://127.0.0.1:" in show.stdout.readline()
+    while not (take / "poses.bin").exists() or (take / "poses.bin").stat().st_size == 0:
+        assert show.poll() is None
+        time.sleep(0.05)
+    os.killpg(show.pid, signal.SIGINT)
+    _, noise = show.communicate(timeout=20)
+    assert (show.returncode, noise) == (0, "")
+    assert (take / "metrics.json").exists() and len(poses_of(take)["frame"]) > 10
+
+
+def test_ctrl_c_in_this_process_ends_cleanly(clicks, tmp_path):
+    take = tmp_path / "take"
+    threading.Timer(1.5, _thread.interrupt_main).start()
+    assert run_live.main(["--input", clicks, "--stage", "off", "--take", str(take)]) == 0
+    assert (take / "metrics.json").exists()
+    assert run_live.main(["--replay", str(take)]) == 0
