@@ -47,7 +47,7 @@ def against(figure: dict, bare: dict) -> dict:
 def send_times(take: Path) -> dict[str, np.ndarray]:
     """Per output the stream times of sending (F,) [s]."""
     with np.load(take / "sent.npz") as sent:
-        return {key.removesuffix("_sent_s"): sent[key] for key in sent.files if key.endswith("_sent_s")}
+        return {str(name): sent["sent_s"][sent["output"] == number] for number, name in enumerate(sent["names"])}
 
 
 def cpu_seconds(pid: int) -> float:
