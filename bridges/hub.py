@@ -106,7 +106,12 @@ class Lane:
         self.skipped += tick - self._next
         self._next = tick + 1
         self.late.add((mono_s - deadline_s) * 1000)
-        pose, flags = self._decide(tick)
+        try:
+            pose, flags = self._decide(tick)
+        except Exception as error:  # not the sink's fault; the next pose may be better, and the lane must live
+            self.errors += 1
+            self.last_error = f"{type(error).__name__}: {error}"
+            return
         if self._ready(mono_s):
             self._send(pose, flags, stream_s, mono_s)
         else:

@@ -1,9 +1,13 @@
 """Addresses as the operator writes them, and the UDP socket under every datagram output."""
 
+import errno
 import socket
 from dataclasses import dataclass
 
 from engine.errors import ConfigError
+
+#: What the systems say when their queue has no room for a datagram.
+FULL = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,9 @@ class UdpSender:
         for data in datagrams:
             try:
                 self._socket.sendto(data, self._target)
-            except BlockingIOError:
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
                 self.dropped += 1
 
     def close(self) -> None:

@@ -35,6 +35,7 @@ from engine.types import Pose, Skeleton
 
 STATUS_HZ = 10
 MAX_CLIENTS = 128
+FAREWELL_S = 0.5  #: how long clients have to answer when the stage closes
 SEND_BUFFER_BYTES = 16_384  #: of the system, per client: about half a second of poses, none old when it arrives
 WRITE_LIMIT_BYTES = 4_096  #: above this a client counts as slow and its frames are replaced, not queued
 
@@ -192,6 +193,7 @@ class StageServer:
         quiet = logging.getLogger("corybant.stage")
         quiet.setLevel(logging.CRITICAL)  # a client that breaks off is no news
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._waking = False  # a wake-up may have been lost with the loop before this one
         try:
             server = await serve(
                 self._serve_client,
@@ -215,8 +217,11 @@ class StageServer:
         await self._stop.wait()
         status.cancel()
         server.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(server.wait_closed(), 3)
+        closed = asyncio.ensure_future(server.wait_closed())
+        await asyncio.wait([closed], timeout=FAREWELL_S)
+        for client in self._clients:  # those that do not read: no farewell reaches them
+            client.connection.transport.abort()
+        await asyncio.wait([closed], timeout=FAREWELL_S)
 
     async def _report(self) -> None:
         due = self._loop.time()

@@ -227,6 +227,21 @@ def test_back_off_grows_and_a_steady_output_is_trusted_again():
     assert lane.reopened == reopened + 1
 
 
+def test_a_pose_that_cannot_even_be_looked_at_costs_one_frame():
+    """The guard never raises; should it once, the lane goes on with the next pose."""
+
+    def touchy(state, pose):
+        if pose.frame == 20:
+            raise ValueError("what is this?")
+        return state, pose, None
+
+    sink = Recorder()
+    lane = lane_of(sink, filled(range(60)), guard=touchy)
+    simulate([lane], 100.5)
+    assert frames(sink) == [frame for frame in range(1, 30) if frame != 20]
+    assert (lane.errors, lane.last_error) == (1, "ValueError: what is this?")
+
+
 def test_a_sink_of_the_bare_protocol_will_do():
     sink = PlainSink()
     simulate([lane_of(sink, filled(range(60)))], 100.5)
