@@ -1,0 +1,1 @@
+"""Hearing, planning and posing in time: numpy only, no torch, no sockets, no model files."""

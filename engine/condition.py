@@ -1,6 +1,8 @@
-"""The numbers that condition one token row: everything of the music and of the stage that the network may know. Pure numpy.
+"""The numbers that condition one token row: everything of the music and of the stage that the network may know. Pure
+numpy.
 
-Training imitates the show through these very functions, so that the two cannot drift apart. A row is 4 model frames (133 ms).
+Training imitates the show through these very functions, so that the two cannot drift apart. A row is 4 model frames
+(133 ms).
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ FOLD_PERIOD_S = (0.40, 0.92)
 class Condition:
     """What one plan may know. ``style`` is an index of the model's styles, 0 = any."""
 
-    window: np.ndarray  #: (W, SIZE) conditions of the coming rows, with predicted beats; the first is the row to be committed
+    window: (
+        np.ndarray
+    )  #: (W, SIZE) conditions of the coming rows, with predicted beats; the first is the row to be committed
     style: int  #: index into the model's styles
     follow: float  #: 0 = keep the flow, 1 = as tuned, above = follow the music harder (guidance)
     calm: float = 0.0  #: 0 = dance, 1 = stand still: scales the path over the floor down in silence
@@ -41,7 +45,9 @@ def audio_numbers(onset: np.ndarray, bands: np.ndarray) -> np.ndarray:
 
 
 def steer_numbers(move: np.ndarray, turn_rad: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Wished displacement (R, 2) [m, heading frame: side, ahead] and turn (R,) over the next STEER_ROWS rows -> (R, 5)."""
+    """Wished displacement (R, 2) [m, heading frame: side, ahead] and turn (R,) over the next STEER_ROWS rows -> (R,
+    5).
+    """
     mask = known.astype(np.float32)[:, None]
     parts = [np.clip(move, -2, 2), np.sin(turn_rad)[:, None], np.cos(turn_rad)[:, None] - 1]
     return (np.concatenate([*parts, np.ones_like(mask)], axis=1) * mask).astype(np.float32)
@@ -53,7 +59,9 @@ MUSIC = np.array([*range(BEAT.start, BEAT.stop), *range(AUDIO.start, AUDIO.stop)
 
 
 def fold_level(period_s: float, level: int) -> int:
-    """Octave shift (period x 2**level) that brings a period into the trained octave; the present one is kept while it fits."""
+    """Octave shift (period x 2**level) that brings a period into the trained octave; the present one is kept while it
+    fits.
+    """
     low, high = FOLD_PERIOD_S
     if low <= period_s * 2.0**level <= high:
         return level

@@ -1,7 +1,9 @@
-"""Feet that stay where they stand: contact locking with two-bone inverse kinematics, a floor that is not sunk into. Pure numpy.
+"""Feet that stay where they stand: contact locking with two-bone inverse kinematics, a floor that is not sunk into.
+Pure numpy.
 
 One call per model frame. A toe that the model says is down, and that is near the floor, is pinned to the spot where it
-came down until it lifts; the leg is bent to reach it. A pin lets go when the body moves too far from it, and lets go softly.
+came down until it lifts; the leg is bent to reach it. A pin lets go when the body moves too far from it, and lets go
+softly.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,9 @@ import numpy as np
 
 from engine.skeleton import JOINTS, forward_kinematics, quat_conjugate, quat_multiply, quat_rotate
 
-LEGS = tuple(tuple(JOINTS.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "foot")) for side in ("left", "right"))
+LEGS = tuple(
+    tuple(JOINTS.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "foot")) for side in ("left", "right")
+)
 DOWN, UP = 0.55, 0.35  #: contact probability that pins a toe, and that lets it go
 NEAR_M = 0.07  #: a toe higher than this is never pinned
 SLACK_M = 0.10  #: a pin lets go when its toe would be further away than this
@@ -29,7 +33,9 @@ class FeetState:
 
 
 def two_bone(hip: np.ndarray, knee: np.ndarray, ankle: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """World turns (xyzw) of thigh and shin that bring the ankle to ``target`` (as near as the leg reaches), knee plane kept."""
+    """World turns (xyzw) of thigh and shin that bring the ankle to ``target`` (as near as the leg reaches), knee
+    plane kept.
+    """
     thigh, shin, reach = np.linalg.norm(knee - hip), np.linalg.norm(ankle - knee), target - hip
     distance = np.clip(np.linalg.norm(reach), abs(thigh - shin) + 1e-4, (thigh + shin) * 0.9995)
     toward = reach / max(np.linalg.norm(reach), 1e-9)
@@ -54,8 +60,12 @@ def shortest_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return q / np.linalg.norm(q) if q[3] > 1e-6 else np.array([1.0, 0.0, 0.0, 0.0])
 
 
-def place_toe(rotations: np.ndarray, joints: np.ndarray, turns: np.ndarray, leg: tuple[int, ...], toe: np.ndarray) -> None:
-    """Bend one leg in ``rotations`` (22, 4) so that its toe comes to ``toe``; the foot keeps its direction in the world."""
+def place_toe(
+    rotations: np.ndarray, joints: np.ndarray, turns: np.ndarray, leg: tuple[int, ...], toe: np.ndarray
+) -> None:
+    """Bend one leg in ``rotations`` (22, 4) so that its toe comes to ``toe``; the foot keeps its direction in the
+    world.
+    """
     hip, knee, ankle, foot = leg
     target = toe - (joints[foot] - joints[ankle])
     first, second = two_bone(joints[hip], joints[knee], joints[ankle], target)
@@ -67,7 +77,9 @@ def place_toe(rotations: np.ndarray, joints: np.ndarray, turns: np.ndarray, leg:
     rotations[ankle] = quat_multiply(quat_conjugate(shin), turns[ankle])
 
 
-def plant_feet(state: FeetState, root: np.ndarray, rotations: np.ndarray, contacts: np.ndarray) -> tuple[FeetState, np.ndarray, np.ndarray]:
+def plant_feet(
+    state: FeetState, root: np.ndarray, rotations: np.ndarray, contacts: np.ndarray
+) -> tuple[FeetState, np.ndarray, np.ndarray]:
     """One model frame: root (3,), rotations (22, 4), contacts (2,) 0..1 -> state, root, rotations with feet planted."""
     root, rotations = root.astype(np.float64), rotations.astype(np.float64)
     joints, turns = forward_kinematics(root, rotations)
@@ -111,5 +123,3 @@ def follow_floor(lift_m: float, toes: np.ndarray, contacts: np.ndarray) -> float
         error = float(np.clip(0.005 - toes[standing, 1].min(), -0.12, 0.12)) - lift_m
     rate = 0.4 if lowest + lift_m < -0.01 else LIFT_RATE
     return lift_m + rate * error
-
-

@@ -1,10 +1,11 @@
 """From what is heard to what will be danced: builds the condition, steps the model, commits poses. Pure.
 
-Called once per ``MusicFeatures``. Whenever the committed poses reach less than the horizon ahead, one more token row is planned with the
-beats as predicted now, and its poses are committed: appended once, never revised. The rest of the plan is the fallback.
+Called once per ``MusicFeatures``. Whenever the committed poses reach less than the horizon ahead, one more token row
+is planned with the beats as predicted now, and its poses are committed: appended once, never revised. The rest of the
+plan is the fallback.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ AUTO_STYLES = ("pop", "pop", "salsa", "indian")
 
 @dataclass(frozen=True)
 class PlanState:
-    """Everything that the next plan depends on. Values are replaced, never written in place; may be pickled and restored."""
+    """Everything that the next plan depends on. Values are replaced, never written in place; may be pickled and
+    restored.
+    """
 
     seed: int
     horizon_ticks: int
@@ -39,13 +42,15 @@ class PlanState:
     level: int = 0  #: octave in which the beat is danced: period x 2**level
     calm: float = 0.0  #: 0 dancing, 1 idle
     place: tuple[float, float, float] = (0.0, 0.0, 0.0)  #: x [m], z [m], yaw [rad] where the committed path ends
-    feet: FeetState = FeetState()
+    feet: FeetState = field(default_factory=FeetState)
     last: Pose | None = None  #: newest committed model frame
     tail: tuple[Pose, ...] = ()
 
 
 def start_plan(model: StepModel, *, seed: int, horizon_ticks: int) -> PlanState:
-    """A dancer at ease at the middle of the stage. ``horizon_ticks``: how far committed poses must reach ahead [60 Hz ticks]."""
+    """A dancer at ease at the middle of the stage. ``horizon_ticks``: how far committed poses must reach ahead [60 Hz
+    ticks].
+    """
     return PlanState(seed, horizon_ticks, model.start(seed))
 
 
@@ -54,7 +59,9 @@ def plan_tail(state: PlanState) -> tuple[Pose, ...]:
     return state.tail
 
 
-def plan_step(model: StepModel, state: PlanState, features: MusicFeatures, controls: Controls) -> tuple[PlanState, tuple[Pose, ...]]:
+def plan_step(
+    model: StepModel, state: PlanState, features: MusicFeatures, controls: Controls
+) -> tuple[PlanState, tuple[Pose, ...]]:
     """Take in one model frame of music; returns the newly committed poses (none, or a row's eight)."""
     state = replace(state, heard=(*state.heard, features)[-ROW_FRAMES:])
     poses: tuple[Pose, ...] = ()
@@ -65,9 +72,13 @@ def plan_step(model: StepModel, state: PlanState, features: MusicFeatures, contr
     return state, poses
 
 
-def commit_row(model: StepModel, state: PlanState, features: MusicFeatures, controls: Controls) -> tuple[PlanState, tuple[Pose, ...]]:
+def commit_row(
+    model: StepModel, state: PlanState, features: MusicFeatures, controls: Controls
+) -> tuple[PlanState, tuple[Pose, ...]]:
     """Plan the window and commit its first row."""
-    state = replace(state, level=condition.fold_level(features.beat.period_s, state.level), calm=settle(state.calm, features))
+    state = replace(
+        state, level=condition.fold_level(features.beat.period_s, state.level), calm=settle(state.calm, features)
+    )
     asked = Condition(
         window=window_conditions(state, features, controls, model.spec.plan_rows),
         style=choose_style(model.spec.styles, state, features, controls),
@@ -77,7 +88,9 @@ def commit_row(model: StepModel, state: PlanState, features: MusicFeatures, cont
     model_state, rows = model.step(state.model, asked)
     feet, roots, rotations = state.feet, [], []
     for i in range(ROW_FRAMES):
-        root, turned = toward_idle(rows.root[i], rows.rotations[i], 2 * (state.row * ROW_FRAMES + i), rows.place, state.calm)
+        root, turned = toward_idle(
+            rows.root[i], rows.rotations[i], 2 * (state.row * ROW_FRAMES + i), rows.place, state.calm
+        )
         contacts = np.maximum(rows.contacts[i], state.calm)
         feet, root, turned = plant_feet(feet, root, turned, contacts)
         roots.append(root)
@@ -85,9 +98,7 @@ def commit_row(model: StepModel, state: PlanState, features: MusicFeatures, cont
     first = state.row * ROW_FRAMES
     poses = frames_to_poses(first, np.stack(roots), np.stack(rotations), state.last)
     tail = frames_to_poses(first + ROW_FRAMES, rows.root[ROW_FRAMES:], rows.rotations[ROW_FRAMES:], poses[-1])
-    after = replace(
-        state, model=model_state, row=state.row + 1, place=rows.place, feet=feet, last=poses[-1], tail=tail
-    )
+    after = replace(state, model=model_state, row=state.row + 1, place=rows.place, feet=feet, last=poses[-1], tail=tail)
     return after, poses
 
 
@@ -111,7 +122,9 @@ def toward_idle(
 
 
 def window_conditions(state: PlanState, features: MusicFeatures, controls: Controls, rows: int) -> np.ndarray:
-    """(W, SIZE) conditions of the rows to come: predicted beats row by row, the newest heard audio, wish and stage in all."""
+    """(W, SIZE) conditions of the rows to come: predicted beats row by row, the newest heard audio, wish and stage in
+    all.
+    """
     out = np.zeros((rows, condition.SIZE), np.float32)
     frames = (state.row * ROW_FRAMES + np.arange(rows * ROW_FRAMES)).reshape(rows, ROW_FRAMES)
     clock, fold = features.beat, 2.0**-state.level
@@ -137,7 +150,9 @@ def newest_audio(heard: tuple[MusicFeatures, ...]) -> np.ndarray:
 
 
 def homeward(place: tuple[float, float, float]) -> np.ndarray:
-    """(5,) wish to come back to the middle and to face the audience, stronger the further away; nothing when at home."""
+    """(5,) wish to come back to the middle and to face the audience, stronger the further away; nothing when at
+    home.
+    """
     x, z, yaw = place
     yaw = (yaw + np.pi) % (2 * np.pi) - np.pi
     away = float(np.hypot(x, z))
@@ -146,7 +161,9 @@ def homeward(place: tuple[float, float, float]) -> np.ndarray:
     pull = min(0.7, 0.8 * max(away - HOME_M / 2, 0.0)) / max(away, 1e-6)
     dx, dz, sin, cos = -x * pull, -z * pull, np.sin(yaw), np.cos(yaw)
     turn = float(np.clip(-0.6 * yaw, -0.9, 0.9))
-    return condition.steer_numbers(np.array([[cos * dx - sin * dz, sin * dx + cos * dz]]), np.array([turn]), np.array([True]))[0]
+    return condition.steer_numbers(
+        np.array([[cos * dx - sin * dz, sin * dx + cos * dz]]), np.array([turn]), np.array([True])
+    )[0]
 
 
 def choose_style(styles: tuple[str, ...], state: PlanState, features: MusicFeatures, controls: Controls) -> int:
@@ -154,7 +171,9 @@ def choose_style(styles: tuple[str, ...], state: PlanState, features: MusicFeatu
     name = controls.style
     if name == "auto":
         phrase = int(max(features.beat.beats_at(state.row * ROW_TICKS / POSE_HZ), 0) // PHRASE_BEATS)
-        name = AUTO_STYLES[int(np.random.Generator(np.random.Philox(key=[state.seed & (2**64 - 1), phrase])).integers(len(AUTO_STYLES)))]
+        name = AUTO_STYLES[
+            int(
+                np.random.Generator(np.random.Philox(key=[state.seed & (2**64 - 1), phrase])).integers(len(AUTO_STYLES))
+            )
+        ]
     return styles.index(name) if name in styles else 0
-
-

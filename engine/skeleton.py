@@ -75,7 +75,9 @@ def quat_from_yaw(yaw_rad: float | np.ndarray) -> np.ndarray:
 def forward_kinematics(
     root: np.ndarray, rotations: np.ndarray, skeleton: Skeleton = HOUSE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Joint positions (..., J, 3) [m] and global rotations (..., J, 4) of root (..., 3) and local rotations (..., J, 4)."""
+    """Joint positions (..., J, 3) [m] and global rotations (..., J, 4) of root (..., 3) and local rotations (..., J,
+    4).
+    """
     positions, turns = [root], [rotations[..., 0, :]]
     for joint in range(1, len(skeleton.parents)):
         parent = skeleton.parents[joint]

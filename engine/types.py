@@ -70,7 +70,9 @@ class MusicFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """Joint tree. ``names`` (J), ``parents`` (J,) int with -1 for the root, ``offsets`` (J, 3) [m] in the parent's frame."""
+    """Joint tree. ``names`` (J), ``parents`` (J,) int with -1 for the root, ``offsets`` (J, 3) [m] in the parent's
+    frame.
+    """
 
     names: tuple[str, ...]
     parents: np.ndarray
@@ -128,7 +130,9 @@ class Source(Protocol):
 
 
 class StepModel(Protocol):
-    """A network that streams. State goes in and comes out; a state may be kept and restored (it is never written in place)."""
+    """A network that streams. State goes in and comes out; a state may be kept and restored (it is never written in
+    place).
+    """
 
     def start(self, seed: int) -> Any: ...
 

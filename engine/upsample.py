@@ -1,4 +1,6 @@
-"""Model frames (30 a second) to poses (60 a second). Pure; plain interpolation, which a learned one would have to beat."""
+"""Model frames (30 a second) to poses (60 a second). Pure; plain interpolation, which a learned one would have to
+beat.
+"""
 
 import numpy as np
 
@@ -9,8 +11,8 @@ from engine.types import POSE_HZ, Pose
 def frames_to_poses(first_frame: int, root: np.ndarray, rotations: np.ndarray, last: Pose | None) -> tuple[Pose, ...]:
     """Poses up to and with tick 2 x the last model frame.
 
-    ``root`` (F, 3) and ``rotations`` (F, 22, 4) are model frames ``first_frame``...; ``last`` is the pose of the model frame before (none
-    at the start of the show). Every second pose is a model frame, the others lie half way.
+    ``root`` (F, 3) and ``rotations`` (F, 22, 4) are model frames ``first_frame``...; ``last`` is the pose of the
+    model frame before (none at the start of the show). Every second pose is a model frame, the others lie half way.
     """
     poses = []
     for i in range(len(root)):

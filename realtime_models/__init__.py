@@ -1,0 +1,1 @@
+"""The networks: specification, definitions, back ends, export, weights and training."""

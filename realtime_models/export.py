@@ -1,9 +1,9 @@
-"""Trained networks -> ONNX files with specification, primer and a golden step; refuses to write what does not agree with torch.
+"""Trained networks -> ONNX files with specification, primer and a golden step; refuses to write what does not agree
+with torch.
 
-    python -m realtime_models.export --tokeniser runs/tokeniser.pt --generator runs/generator.pt --identity first-light-1
+``realtime_models.training.ship`` calls this with a finished training.
 """
 
-import argparse
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +81,14 @@ def examples(spec: ModelSpec) -> dict[str, tuple[torch.Tensor, ...]]:
     style, age = torch.zeros(1, dtype=torch.long), torch.full((1,), 5)
     return {
         "history": (r(1, g, s), r(1, spec.condition), style, r(spec.history_layers, 1, spec.history_rows - 1, c), age),
-        "plan": (r(2, c), r(2, 2, g, s), r(2, w, g, s), (r(2, w, g) > 0).float(), r(2, w, spec.condition), style.repeat(2)),
+        "plan": (
+            r(2, c),
+            r(2, 2, g, s),
+            r(2, w, g, s),
+            (r(2, w, g) > 0).float(),
+            r(2, w, spec.condition),
+            style.repeat(2),
+        ),
         "fine": (r(1, w, g, c), r(1, w, g, len(spec.levels))),
         "decode": (r(1, spec.decoder_rows + w, g, s),),
     }
@@ -119,7 +126,9 @@ def check_network(name: str, network: nn.Module, inputs: tuple[torch.Tensor, ...
     for ours, theirs in zip(made, told, strict=True):
         worst = float(np.abs(ours.numpy() - theirs).max())
         if not worst < TOLERANCE:
-            raise ModelError(f"{path.name} differs from torch by {worst:.1e}, allowed are {TOLERANCE:.0e}: nothing was exported")
+            raise ModelError(
+                f"{path.name} differs from torch by {worst:.1e}, allowed are {TOLERANCE:.0e}: nothing was exported"
+            )
     golden = {f"{name}.in.{k}": v for k, v in fed.items()}
     return golden | {f"{name}.out.{k}": v for k, v in zip(NAMES[name][1], told, strict=True)}
 
@@ -127,7 +136,8 @@ def check_network(name: str, network: nn.Module, inputs: tuple[torch.Tensor, ...
 def export(tokeniser: Tokeniser, generator: Generator, spec: ModelSpec, primer: np.ndarray, folder: Path) -> None:
     """Write ``*.onnx``, ``spec.json``, ``primer.npz`` and ``golden.npz``; only when every network agrees with torch."""
     networks = {
-        "history": HistoryStep(generator), "plan": PlanStep(generator), "fine": FineStep(generator), "decode": DecodeStep(tokeniser)
+        "history": HistoryStep(generator), "plan": PlanStep(generator), "fine": FineStep(generator), "decode":
+        DecodeStep(tokeniser)
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     golden, digest, written = {}, hashlib.sha256(), []
@@ -143,37 +153,3 @@ def export(tokeniser: Tokeniser, generator: Generator, spec: ModelSpec, primer: 
     (folder / "spec.json").write_text(final.to_json() + "\n")
     np.savez_compressed(folder / "primer.npz", tokens=primer.astype(np.int16))
     np.savez_compressed(folder / "golden.npz", **golden)
-
-
-def load_trained(tokeniser_path: Path, generator_path: Path) -> tuple[Tokeniser, Generator, ModelSpec]:
-    """Both checkpoints; the generator's averaged weights."""
-    saved = torch.load(tokeniser_path, weights_only=True)
-    tokeniser = Tokeniser(ModelSpec.from_json(saved["spec"]))
-    tokeniser.load_state_dict(saved["model"])
-    made = torch.load(generator_path, weights_only=True)
-    spec = ModelSpec.from_json(made["spec"])
-    generator = Generator(spec)
-    generator.load_state_dict(made["model"])
-    return tokeniser.eval(), generator.eval(), spec
-
-
-def main() -> None:
-    from realtime_models.training.primer import standing_tokens
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokeniser", type=Path, required=True)
-    parser.add_argument("--generator", type=Path, required=True)
-    parser.add_argument("--identity", required=True)
-    parser.add_argument("--guidance", type=float, default=2.0)
-    parser.add_argument("--temperature", type=float, default=0.9)
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    args = parser.parse_args()
-    tokeniser, generator, spec = load_trained(args.tokeniser, args.generator)
-    spec = replace(spec, identity=args.identity, guidance=args.guidance, temperature=args.temperature, refine_steps=args.steps)
-    export(tokeniser, generator, spec, standing_tokens(tokeniser), args.out)
-    print(f"exported to {args.out}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,9 @@
 """Poses to the heading-free numbers that the network sees, and back. Pure numpy.
 
-One model frame is 126 numbers in six groups (``GROUPS``). The root group holds what moves the body over the floor: yaw rate,
-planar velocity in the heading frame, height and the pelvis turn with its heading taken out. Every other joint is the
-first two columns of its local rotation matrix (6 numbers; Zhou et al. 2019, "On the continuity of rotation representations").
-Each leg ends in one contact number: 1 while its toe rests on the floor.
+One model frame is 126 numbers in six groups (``GROUPS``). The root group holds what moves the body over the floor:
+yaw rate, planar velocity in the heading frame, height and the pelvis turn with its heading taken out. Every other
+joint is the first two columns of its local rotation matrix (6 numbers; Zhou et al. 2019, "On the continuity of
+rotation representations"). Each leg ends in one contact number: 1 while its toe rests on the floor.
 """
 
 import numpy as np
@@ -89,7 +89,9 @@ def toe_contacts(root: np.ndarray, rotations: np.ndarray) -> np.ndarray:
 
 
 def poses_to_features(root: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-    """(F, 3) [m] and (F, 22, 4) xyzw at 30 frames a second -> (F, 126) float32. The first frame's rates repeat the second's."""
+    """(F, 3) [m] and (F, 22, 4) xyzw at 30 frames a second -> (F, 126) float32. The first frame's rates repeat the
+    second's.
+    """
     frames = len(root)
     yaw = np.unwrap(heading_rad(rotations[:, 0]))
     out = np.zeros((frames, SIZE), np.float32)
@@ -127,5 +129,3 @@ def features_to_poses(
     rotations[:, 0] = quat_multiply(quat_from_yaw(turns), quat_from_6d(features[:, TILT]))
     rotations[:, COLUMN_JOINTS] = quat_from_6d(features[:, COLUMNS].reshape(frames, -1, 6))
     return root, rotations, (float(x), float(z), float(yaw))
-
-

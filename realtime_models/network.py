@@ -1,14 +1,15 @@
-"""The generator: a causal history of committed rows and a small two-way window of rows to come. One definition, two ways to run.
+"""The generator: a causal history of committed rows and a small two-way window of rows to come. One definition, two
+ways to run.
 
-``History`` reads one row at a time and remembers a bounded past (``forward`` for training, ``step`` with a cache for the show;
-a test holds them equal). ``Plan`` sees the masked tokens of the next ``plan_rows`` rows all at once (time x joint groups), the last
-two rows group by group, the history's summary and the condition of every row, and says what the masked tokens are: masked
-generative refinement (Chang et al. 2022, MaskGIT; per-joint tokens as in MoGenTS) inside a window that streams.
+``History`` reads one row at a time and remembers a bounded past (``forward`` for training, ``step`` with a cache for
+the show; a test holds them equal). ``Plan`` sees the masked tokens of the next ``plan_rows`` rows all at once (time x
+joint groups), the last two rows group by group, the history's summary and the condition of every row, and says what
+the masked tokens are: masked generative refinement (Chang et al. 2022, MaskGIT; per-joint tokens as in MoGenTS)
+inside a window that streams.
 """
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from realtime_models.spec import ModelSpec
 
@@ -28,7 +29,11 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
-        self.query, self.key_value, self.out = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
+        self.query, self.key_value, self.out = (
+            nn.Linear(width, width),
+            nn.Linear(width, 2 * width),
+            nn.Linear(width, width),
+        )
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -48,7 +53,9 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
         self.norm, self.attend = nn.LayerNorm(width), Attention(width, heads)
-        self.widen = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.widen = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -91,7 +98,9 @@ class History(nn.Module):
     def step(
         self, codes: torch.Tensor, condition: torch.Tensor, style: torch.Tensor, past: torch.Tensor, age: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One row: codes (B, G, S * D), condition (B, N), past (L, B, K - 1, C), age (B,) rows seen before -> (B, C), new past."""
+        """One row: codes (B, G, S * D), condition (B, N), past (L, B, K - 1, C), age (B,) rows seen before -> (B, C),
+        new past.
+        """
         x = (self.enter(torch.cat([codes.flatten(1), condition], -1)) + self.style(style))[:, None]
         back = torch.arange(self.spec.history_rows - 1, -1, -1)
         seen = back[None, :] <= age[:, None]
@@ -104,7 +113,9 @@ class History(nn.Module):
 
 
 class Plan(nn.Module):
-    """Masked tokens of the coming rows: (rows x groups) attend to one another, to the last two rows and to the history."""
+    """Masked tokens of the coming rows: (rows x groups) attend to one another, to the last two rows and to the
+    history.
+    """
 
     BEFORE = 2  #: committed rows that the window sees group by group
 
@@ -115,21 +126,29 @@ class Plan(nn.Module):
         self.enter = nn.Linear(size, spec.width)
         self.masked = nn.Parameter(torch.zeros(spec.width))
         self.place = nn.Parameter(torch.randn(rows, spec.groups, spec.width) * 0.02)
-        self.condition = nn.Sequential(nn.Linear(spec.condition, spec.width), nn.GELU(), nn.Linear(spec.width, spec.width))
+        self.condition = nn.Sequential(
+            nn.Linear(spec.condition, spec.width), nn.GELU(), nn.Linear(spec.width, spec.width)
+        )
         self.style = nn.Embedding(len(spec.styles), spec.width)
         self.summary = nn.Linear(spec.width, spec.width)
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, dropout) for _ in range(spec.plan_layers))
         self.norm = nn.LayerNorm(spec.width)
         self.coarse = CodeHead(spec)
         self.told = nn.Linear(len(spec.levels), spec.width)
-        self.refine = nn.Sequential(nn.Linear(2 * spec.width, spec.width), nn.GELU(), nn.Linear(spec.width, spec.width), nn.LayerNorm(spec.width))
+        self.refine = nn.Sequential(
+            nn.Linear(2 * spec.width, spec.width),
+            nn.GELU(),
+            nn.Linear(spec.width, spec.width),
+            nn.LayerNorm(spec.width),
+        )
         self.fine = CodeHead(spec)
 
     def forward(
         self, history: torch.Tensor, before: torch.Tensor, codes: torch.Tensor, masked: torch.Tensor,
         condition: torch.Tensor, style: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
-        """history (B, C), before (B, 2, G, S D), codes (B, W, G, S D), masked (B, W, G) 1 = unknown, condition (B, W, N), style (B,)
+        """history (B, C), before (B, 2, G, S D), codes (B, W, G, S D), masked (B, W, G) 1 = unknown, condition (B, W,
+        N), style (B,)
         -> (B, W, G, C)."""
         known = self.enter(codes)
         window = known + (self.masked - known) * masked[..., None] + self.condition(condition)[:, :, None]
@@ -153,7 +172,9 @@ class Plan(nn.Module):
 
 
 class CodeHead(nn.Module):
-    """Scores every code as the sum of its digits' vectors and one of its own, so that rare codes learn from their neighbours."""
+    """Scores every code as the sum of its digits' vectors and one of its own, so that rare codes learn from their
+    neighbours.
+    """
 
     def __init__(self, spec: ModelSpec):
         super().__init__()

@@ -1,7 +1,8 @@
 """The streaming model: masked refinement of the plan window, one row committed a step. Pure numpy around four networks.
 
-A back end supplies the networks (``Networks``); everything that decides what is danced lies here, so that all back ends sample alike.
-Noise comes from a counter-based generator keyed by seed and row: the same state and condition give the same dance.
+A back end supplies the networks (``Networks``); everything that decides what is danced lies here, so that all back
+ends sample alike. Noise comes from a counter-based generator keyed by seed and row: the same state and condition give
+the same dance.
 """
 
 from dataclasses import dataclass, replace
@@ -17,10 +18,20 @@ from realtime_models.spec import ModelSpec
 class Networks(Protocol):
     """The four networks of a model, arrays in and out (float32; batch first)."""
 
-    def history(self, codes: np.ndarray, condition: np.ndarray, style: np.ndarray, past: np.ndarray, age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def history(
+        self, codes: np.ndarray, condition: np.ndarray, style: np.ndarray, past: np.ndarray, age: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """One row into the history -> summary (1, C), past."""
 
-    def plan(self, history: np.ndarray, before: np.ndarray, codes: np.ndarray, masked: np.ndarray, condition: np.ndarray, style: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def plan(
+        self,
+        history: np.ndarray,
+        before: np.ndarray,
+        codes: np.ndarray,
+        masked: np.ndarray,
+        condition: np.ndarray,
+        style: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Window -> hidden (B, W, G, C) and logits (B, W, G, codes) of the first token."""
 
     def fine(self, hidden: np.ndarray, coarse_codes: np.ndarray) -> np.ndarray:
@@ -71,11 +82,17 @@ class TokenDancer:
         """Standing at the middle of the stage, facing the audience."""
         spec = self.spec
         past = np.zeros((spec.history_layers, 1, spec.history_rows - 1, spec.width), np.float32)
-        codes, silence, any_style = self.codes(self.primer), np.zeros((1, spec.condition), np.float32), np.zeros(1, np.int64)
+        codes, silence, any_style = (
+            self.codes(self.primer),
+            np.zeros((1, spec.condition), np.float32),
+            np.zeros(1, np.int64),
+        )
         summary = np.zeros((1, spec.width), np.float32)
         for age, row in enumerate(codes):
             summary, past = self.networks.history(row[None], silence, any_style, past, np.array([age]))
-        return ModelState(seed, 0, past, summary, codes[-spec.decoder_rows :], self.primer[-spec.plan_rows :], (0.0, 0.0, 0.0))
+        return ModelState(
+            seed, 0, past, summary, codes[-spec.decoder_rows :], self.primer[-spec.plan_rows :], (0.0, 0.0, 0.0)
+        )
 
     def step(self, state: ModelState, condition: Condition) -> tuple[ModelState, Rows]:
         """Plan the window, commit its first row."""
@@ -88,12 +105,22 @@ class TokenDancer:
         n = spec.row_frames
         root, rotations, place = features_to_poses(features[:n], state.place)
         later_root, later_rotations, _ = features_to_poses(features[n:], place)
-        summary, past = self.networks.history(codes[:1], condition.window[:1], style, state.past, np.array([len(self.primer) + state.row]))
+        summary, past = self.networks.history(
+            codes[:1], condition.window[:1], style, state.past, np.array([len(self.primer) + state.row])
+        )
         after = replace(
-            state, row=state.row + 1, past=past, summary=summary, codes=rows[1 : 1 + spec.decoder_rows], tokens=tokens, place=place
+            state,
+            row=state.row + 1,
+            past=past,
+            summary=summary,
+            codes=rows[1 : 1 + spec.decoder_rows],
+            tokens=tokens,
+            place=place,
         )
         contacts = np.clip(features[:, CONTACTS], 0, 1)
-        return after, Rows(np.concatenate([root, later_root]), np.concatenate([rotations, later_rotations]), contacts, place)
+        return after, Rows(
+            np.concatenate([root, later_root]), np.concatenate([rotations, later_rotations]), contacts, place
+        )
 
     def refine(self, state: ModelState, condition: Condition) -> np.ndarray:
         """(W, G, S) tokens of the coming rows: all masked, then fixed in rounds, near and certain ones first."""
@@ -117,21 +144,27 @@ class TokenDancer:
             masked = masked.reshape(spec.plan_rows, spec.groups)
         return tokens
 
-    def guided(self, state: ModelState, condition: Condition, tokens: np.ndarray, masked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Hidden and first-token logits, pushed from the music-free answer towards the music (classifier-free guidance)."""
-        strength = 1.0 + (self.spec.guidance - 1.0) * condition.follow if condition.follow >= 1 else self.spec.guidance * condition.follow
+    def guided(
+        self, state: ModelState, condition: Condition, tokens: np.ndarray, masked: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Hidden and first-token logits, pushed from the music-free answer towards the music (classifier-free
+        guidance).
+        """
+        strength = (
+            1.0 + (self.spec.guidance - 1.0) * condition.follow
+            if condition.follow >= 1
+            else self.spec.guidance * condition.follow
+        )
         free = condition.window.copy()
         free[:, MUSIC] = 0.0
         both = np.stack([condition.window, free]) if strength != 1.0 else condition.window[None]
         n = len(both)
         hidden, logits = self.networks.plan(
-            np.repeat(state.summary, n, 0), np.repeat(state.codes[None, -2:], n, 0), np.repeat(self.codes(tokens)[None], n, 0),
-            np.repeat(masked[None].astype(np.float32), n, 0), both, np.full(n, condition.style),
+            np.repeat(state.summary, n, 0), np.repeat(state.codes[None, -2:], n, 0),
+            np.repeat(self.codes(tokens)[None], n, 0), np.repeat(masked[None].astype(np.float32), n, 0), both,
+            np.full(n, condition.style),
         )  # fmt: skip
         return hidden[0], logits[0] if n == 1 else logits[1] + strength * (logits[0] - logits[1])
-
-
-
 
 
 def gumbel_choice(logits: np.ndarray, temperature: float, noise: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

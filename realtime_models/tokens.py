@@ -1,8 +1,10 @@
-"""The tokeniser: motion <-> a map of tokens, time rows x joint groups. Every convolution is causal in time; the decoder streams.
+"""The tokeniser: motion <-> a map of tokens, time rows x joint groups. Every convolution is causal in time; the
+decoder streams.
 
-Each group of joints is encoded by itself (the groups share their convolutions), so that a token speaks of one limb only. A token is
-finite scalar quantisation (Mentzer et al. 2023): a few bounded numbers, each rounded to a handful of levels, no code book to collapse.
-A group's row has ``spec.stages`` tokens: the first is trained to suffice alone (the others are dropped at random), the rest refine it.
+Each group of joints is encoded by itself (the groups share their convolutions), so that a token speaks of one limb
+only. A token is finite scalar quantisation (Mentzer et al. 2023): a few bounded numbers, each rounded to a handful of
+levels, no code book to collapse. A group's row has ``spec.stages`` tokens: the first is trained to suffice alone (the
+others are dropped at random), the rest refine it.
 """
 
 import torch
@@ -14,7 +16,9 @@ from realtime_models.spec import ModelSpec
 
 
 def fsq_bound(z: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """Squash (..., D) so that rounding gives ``levels`` values a number, symmetric or half a step off for even counts."""
+    """Squash (..., D) so that rounding gives ``levels`` values a number, symmetric or half a step off for even
+    counts.
+    """
     half = (levels - 1) * (1 - 1e-3) / 2
     offset = torch.where(levels % 2 == 0, 0.5, 0.0)
     shift = torch.atanh(offset / half)
@@ -42,7 +46,9 @@ class Quantiser(nn.Module):
     def codes(self, indices: torch.Tensor) -> torch.Tensor:
         """Indices (..., stages) -> the numbers (..., stages * D) that the decoder was trained on."""
         half = torch.div(self.levels, 2, rounding_mode="floor")
-        digits = torch.remainder(torch.div(indices.unsqueeze(-1).float(), self.basis, rounding_mode="floor"), self.levels)
+        digits = torch.remainder(
+            torch.div(indices.unsqueeze(-1).float(), self.basis, rounding_mode="floor"), self.levels
+        )
         return ((digits - half) / half).flatten(-2)
 
 
@@ -63,7 +69,9 @@ class CausalBlock(nn.Module):
 
 
 class Tokeniser(nn.Module):
-    """Encoder per joint group, quantiser, whole-body decoder. Works on normalised features (B, F, 126), F a multiple of a row."""
+    """Encoder per joint group, quantiser, whole-body decoder. Works on normalised features (B, F, 126), F a multiple
+    of a row.
+    """
 
     def __init__(self, spec: ModelSpec):
         super().__init__()
@@ -84,7 +92,9 @@ class Tokeniser(nn.Module):
         self.register_buffer("scale", torch.ones(spec.frame_size))
 
     def encode(self, features: torch.Tensor) -> torch.Tensor:
-        """Raw features (B, F, 126) -> latents (B, R, G, stages * D) before quantising; row r sees frames up to 4 r + 3."""
+        """Raw features (B, F, 126) -> latents (B, R, G, stages * D) before quantising; row r sees frames up to 4 r +
+        3.
+        """
         x = (features - self.mean) / self.scale
         batch = x.shape[0]
         parts = [enter(x[..., s : s + n]) for enter, s, n in zip(self.enter, GROUP_STARTS, GROUP_SIZES, strict=True)]

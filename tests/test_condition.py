@@ -29,7 +29,9 @@ def test_tempo_is_folded_into_the_trained_octave_and_stays_there():
     for bpm in range(30, 240):
         level = condition.fold_level(60 / bpm, 0)
         assert low <= 60 / bpm * 2.0**level <= high
-        assert condition.fold_level(60 / bpm * 1.001, level) == level or not low <= 60 / bpm * 1.001 * 2.0**level <= high
+        assert (
+            condition.fold_level(60 / bpm * 1.001, level) == level or not low <= 60 / bpm * 1.001 * 2.0**level <= high
+        )
 
 
 def test_unknown_wishes_are_zero():

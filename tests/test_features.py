@@ -38,7 +38,9 @@ def test_numbers_do_not_know_where_the_body_stands_or_looks():
     moved = (quat_rotate(turn, root) + np.array([3.0, 0.0, -2.0])).astype(np.float32)
     turned = rotations.copy()
     turned[:, 0] = quat_multiply(turn, rotations[:, 0])
-    np.testing.assert_allclose(features.poses_to_features(root, rotations), features.poses_to_features(moved, turned), atol=2e-5)
+    np.testing.assert_allclose(
+        features.poses_to_features(root, rotations), features.poses_to_features(moved, turned), atol=2e-5
+    )
 
 
 def test_the_path_continues_over_pieces():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.feet import FeetState, LEGS, plant_feet, shortest_turn, two_bone
+from engine.feet import LEGS, FeetState, plant_feet, shortest_turn, two_bone
 from engine.idle import idle_pose
 from engine.skeleton import forward_kinematics, quat_rotate
 
@@ -31,7 +31,9 @@ def test_a_lifted_toe_follows_the_model():
     for i in range(30):
         root = pose.root + np.array([0.02 * i, 0.0, 0.0], np.float32)
         state, planted, rotations = plant_feet(state, root, pose.rotations, np.zeros(2))
-        np.testing.assert_allclose(toes_of(planted, rotations)[:, [0, 2]], toes_of(root, pose.rotations)[:, [0, 2]], atol=0.004)
+        np.testing.assert_allclose(
+            toes_of(planted, rotations)[:, [0, 2]], toes_of(root, pose.rotations)[:, [0, 2]], atol=0.004
+        )
 
 
 def test_a_pin_lets_go_rather_than_tear_the_leg():
@@ -47,7 +49,9 @@ def test_a_sunken_body_rises_to_the_floor_and_a_floating_one_comes_down():
     for error in (-0.08, 0.08):
         state, pose = FeetState(), idle_pose(0)
         for _ in range(60):
-            state, root, rotations = plant_feet(state, pose.root + np.array([0, error, 0], np.float32), pose.rotations, DOWN)
+            state, root, rotations = plant_feet(
+                state, pose.root + np.array([0, error, 0], np.float32), pose.rotations, DOWN
+            )
         assert abs(toes_of(root, rotations)[:, 1].min()) < 0.02
 
 

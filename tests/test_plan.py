@@ -73,7 +73,9 @@ def test_the_model_is_told_the_beat_at_the_time_of_each_frame():
         pass
     for row, asked in enumerate(model.told):
         times = (4 * row + np.arange(16)) / 30
-        np.testing.assert_allclose(asked.window[:, condition.BEAT][:, :4].ravel(), np.cos(2 * np.pi * times / 0.5), atol=1e-4)
+        np.testing.assert_allclose(
+            asked.window[:, condition.BEAT][:, :4].ravel(), np.cos(2 * np.pi * times / 0.5), atol=1e-4
+        )
 
 
 def test_nudge_moves_the_beat_later():

@@ -24,11 +24,17 @@ class OnnxNetworks:
         for name in NETWORKS:
             path = folder / f"{name}.onnx"
             try:
-                self.sessions[name] = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+                self.sessions[name] = onnxruntime.InferenceSession(
+                    path.read_bytes(), options, providers=["CPUExecutionProvider"]
+                )
             except FileNotFoundError:
-                raise ModelError(f"no {path.name} in {folder}: reinstall the package or export the weights again") from None
+                raise ModelError(
+                    f"no {path.name} in {folder}: reinstall the package or export the weights again"
+                ) from None
             except Exception as error:  # onnxruntime raises classes of its own for every kind of damage
-                raise ModelError(f"{path} cannot be read ({str(error).splitlines()[0][:120]}): reinstall the package") from error
+                raise ModelError(
+                    f"{path} cannot be read ({str(error).splitlines()[0][:120]}): reinstall the package"
+                ) from error
 
     def run(self, name: str, **inputs: np.ndarray) -> list[np.ndarray]:
         return self.sessions[name].run(None, inputs)
@@ -37,7 +43,11 @@ class OnnxNetworks:
         return tuple(self.run("history", codes=codes, condition=condition, style=style, past=past, age=age))
 
     def plan(self, history, before, codes, masked, condition, style):
-        return tuple(self.run("plan", history=history, before=before, codes=codes, masked=masked, condition=condition, style=style))
+        return tuple(
+            self.run(
+                "plan", history=history, before=before, codes=codes, masked=masked, condition=condition, style=style
+            )
+        )
 
     def fine(self, hidden, coarse_codes):
         return self.run("fine", hidden=hidden, coarse=coarse_codes)[0]
@@ -53,5 +63,7 @@ def load(folder: Path) -> TokenDancer:
         with np.load(folder / "primer.npz") as store:
             primer = store["tokens"].astype(np.int64)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"no usable model in {folder} ({error}): reinstall the package or export the weights again") from error
+        raise ModelError(
+            f"no usable model in {folder} ({error}): reinstall the package or export the weights again"
+        ) from error
     return TokenDancer(OnnxNetworks(folder), spec, primer)

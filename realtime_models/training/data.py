@@ -1,13 +1,13 @@
 """Motion capture as training data: reading, mirroring, fitting a beat grid, warping the motion a little onto it.
 
-The motion comes without music. As the TMD data set did, music is fitted to motion: the minima of the body's speed are tracked as
-beats (dynamic programming, Ellis 2007), the tracked beats are smoothed into a musical tempo, and the motion is warped by
-at most ``MAX_WARP`` so that its minima fall on that grid. The grid then is "the music's beat" for this clip.
+The motion comes without music. As the TMD data set did, music is fitted to motion: the minima of the body's speed are
+tracked as beats (dynamic programming, Ellis 2007), the tracked beats are smoothed into a musical tempo, and the motion
+is warped by at most ``MAX_WARP`` so that its minima fall on that grid, which then is "the music's beat" for this clip.
 """
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,10 @@ from engine.skeleton import MIRROR, forward_kinematics, quat_slerp
 from realtime_models.features import poses_to_features
 
 FPS = 30
-TEMPO_BANDS = ((68.0, 100.0), (98.0, 142.0))  #: [bpm] each dance clip is fitted once in each; the planner folds music into their union
+TEMPO_BANDS = (
+    (68.0, 100.0),
+    (98.0, 142.0),
+)  #: [bpm] each dance clip is fitted once in each; the planner folds music into their union
 MAX_WARP = 0.25
 MIRROR_SIGNS = np.array([1, -1, -1, 1], np.float32)  #: across the YZ plane: x stays, y and z turn
 
@@ -41,22 +44,35 @@ def data_root() -> Path:
     """The folder that CORYBANT_DATA names."""
     folder = os.environ.get("CORYBANT_DATA")
     if not folder or not (Path(folder) / "motion").is_dir():
-        raise ConfigError("CORYBANT_DATA must name the folder that holds motion/ and music/; for example CORYBANT_DATA=../data")
+        raise ConfigError(
+            "CORYBANT_DATA must name the folder that holds motion/ and music/; for example CORYBANT_DATA=../data"
+        )
     return Path(folder)
+
+
+DANCES = (
+    ("cmu_6", "salsa"),
+    ("cmu_94", "indian"),
+    ("cmu_05", "modern"),
+    ("cmu_85", "break"),
+    ("cmu_93", "lindy"),
+    ("Salsa", "salsa"),
+    ("Modern", "modern"),
+)
 
 
 def style_of(entry: dict) -> str:
     """Our style name of an index entry: what it is danced like, or what it is when it is no dance."""
     name = entry["name"]
     if entry["is_dance"]:
-        for word, style in (("cmu_6", "salsa"), ("cmu_94", "indian"), ("cmu_05", "modern"), ("cmu_85", "break"),
-                            ("cmu_93", "lindy"), ("Salsa", "salsa"), ("Modern", "modern"), ("g1moves", "pop")):  # fmt: skip
-            if word in name:
-                return style
-        return "pop"
+        return next((style for word, style in DANCES if word in name), "pop")
     if "g1moves" in name:
         return "karate"
-    return "walk" if entry["label"] in ("walk", "run", "brisk", "slow", "navigate", "start", "forward", "sexy") else "other"
+    return (
+        "walk"
+        if entry["label"] in ("walk", "run", "brisk", "slow", "navigate", "start", "forward", "sexy")
+        else "other"
+    )
 
 
 def read_clips(which: str = "permissive", *, splits: tuple[str, ...] = ("train",), props: bool = False) -> list[Clip]:
@@ -73,8 +89,15 @@ def read_clips(which: str = "permissive", *, splits: tuple[str, ...] = ("train",
         rotations = quats[part][..., [1, 2, 3, 0]].astype(np.float32)
         rotations /= np.linalg.norm(rotations, axis=-1, keepdims=True)
         clips.append(
-            Clip(entry["name"], style_of(entry), bool(entry["is_dance"]), entry["split"], trans[part].astype(np.float32),
-                 rotations, np.array(entry["quality"]["bad_frames"], int))  # fmt: skip
+            Clip(
+                entry["name"],
+                style_of(entry),
+                bool(entry["is_dance"]),
+                entry["split"],
+                trans[part].astype(np.float32),
+                rotations,
+                np.array(entry["quality"]["bad_frames"], int),
+            )  # fmt: skip
         )
     return clips
 
@@ -82,8 +105,7 @@ def read_clips(which: str = "permissive", *, splits: tuple[str, ...] = ("train",
 def mirror(clip: Clip) -> Clip:
     """Left and right exchanged."""
     rotations = clip.rotations[:, MIRROR] * MIRROR_SIGNS
-    root = clip.root * np.array([-1, 1, 1], np.float32)
-    return Clip(clip.name, clip.style, clip.is_dance, clip.split, root, rotations, clip.bad_frames, clip.beats_s, clip.fit)
+    return replace(clip, root=clip.root * np.array([-1, 1, 1], np.float32), rotations=rotations)
 
 
 def sample_at(clip: Clip, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +162,7 @@ def speed_minima(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def track_beats(strength: np.ndarray, period: float, tightness: float = 60.0) -> tuple[np.ndarray, float]:
-    """Beats (frames) through the peaks of ``strength`` near a period [frames]; Ellis 2007, "Beat tracking by dynamic programming"."""
+    """Beats (frames) through the peaks of ``strength`` near a period [frames]; Ellis 2007, "Beat tracking by DP"."""
     frames = len(strength)
     total = strength.astype(np.float64).copy()
     before = np.full(frames, -1)
@@ -226,17 +248,17 @@ def warp_to(clip: Clip, from_s: np.ndarray, to_s: np.ndarray) -> Clip:
     root, rotations = sample_at(clip, times)
     bad = np.unique(np.round((np.interp(clip.bad_frames / FPS, source, target) - start) * FPS).astype(int))
     beats = to_s - start
-    warped = Clip(clip.name, clip.style, clip.is_dance, clip.split, root, rotations, bad, beats)
     minima, _ = speed_minima(beat_speed(root, rotations))
-    return Clip(clip.name, clip.style, clip.is_dance, clip.split, root, rotations, bad, beats, concentration(minima / FPS, beats))
+    fit = concentration(minima / FPS, beats)
+    return replace(clip, root=root, rotations=rotations, bad_frames=bad, beats_s=beats, fit=fit)
 
 
 def change_speed(clip: Clip, factor: float) -> Clip:
     """The whole clip played ``factor`` times as fast."""
     times = np.arange(0, (len(clip.root) - 1) / FPS, factor / FPS)
     root, rotations = sample_at(clip, times)
-    return Clip(clip.name, clip.style, clip.is_dance, clip.split, root, rotations,
-                np.round(clip.bad_frames / factor).astype(int), clip.beats_s / factor, clip.fit)  # fmt: skip
+    bad = np.round(clip.bad_frames / factor).astype(int)
+    return replace(clip, root=root, rotations=rotations, bad_frames=bad, beats_s=clip.beats_s / factor)
 
 
 def clip_features(clip: Clip) -> np.ndarray:

@@ -27,7 +27,16 @@ def band_of(note: int) -> int:
 
 
 #: Style and tempo of the performances that the evaluation tracks were rendered from: whatever matches stays out of training.
-TEST = {("funk", 80), ("hiphop", 90), ("bossa", 127), ("latin", 127), ("disco", 120), ("dance", 120), ("rock", 128), ("jazz", 120)}
+TEST = {
+    ("funk", 80),
+    ("hiphop", 90),
+    ("bossa", 127),
+    ("latin", 127),
+    ("disco", 120),
+    ("dance", 120),
+    ("rock", 128),
+    ("jazz", 120),
+}
 
 
 def is_test(line: dict[str, str]) -> bool:
@@ -61,7 +70,9 @@ def read_grooves(*, shortest_s: float = 15.0) -> list[Groove]:
                         band.append(band_of(message.note))
             order = np.argsort(beats)
             if len(order) > 16:
-                grooves.append(Groove(float(line["bpm"]), np.array(beats)[order], np.array(strength)[order], np.array(band)[order]))
+                grooves.append(
+                    Groove(float(line["bpm"]), np.array(beats)[order], np.array(strength)[order], np.array(band)[order])
+                )
     return grooves
 
 

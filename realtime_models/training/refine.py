@@ -14,10 +14,13 @@ def draw(logits: torch.Tensor, temperature: float, random: torch.Generator) -> t
 
 
 def refine(
-    model: Generator, quantiser: Quantiser, history: torch.Tensor, before: torch.Tensor, condition: torch.Tensor, style: torch.Tensor,
-    *, steps: int, random: torch.Generator, temperature: float = 0.9, follow: float = 1.0, silent: torch.Tensor | None = None,
+    model: Generator, quantiser: Quantiser, history: torch.Tensor, before: torch.Tensor, condition: torch.Tensor,
+    style: torch.Tensor, *, steps: int, random: torch.Generator, temperature: float = 0.9, follow: float = 1.0,
+    silent: torch.Tensor | None = None,
 ) -> torch.Tensor:  # fmt: skip
-    """Tokens (B, W, G, S) of fully masked windows in ``steps`` rounds, near rows first; ``silent`` is the condition without music."""
+    """Tokens (B, W, G, S) of fully masked windows in ``steps`` rounds, near rows first; ``silent`` is the condition
+    without music.
+    """
     spec = model.spec
     count, window, groups, dims = len(history), spec.plan_rows, spec.groups, len(spec.levels)
     tokens = torch.zeros(count, window, groups, spec.stages, dtype=torch.long)
@@ -31,7 +34,11 @@ def refine(
             free = model.plan(history, before, codes, masked.float(), silent, style).float()
             logits = torch.lerp(model.plan.coarse_logits(free).float(), logits, follow)
         first, score = draw(logits, temperature, random)
-        second, _ = draw(model.plan.fine_logits(hidden, quantiser.codes(torch.stack([first, first], -1))[..., :dims]).float(), temperature, random)
+        second, _ = draw(
+            model.plan.fine_logits(hidden, quantiser.codes(torch.stack([first, first], -1))[..., :dims]).float(),
+            temperature,
+            random,
+        )
         tokens = torch.where(masked[..., None], torch.stack([first, second], -1), tokens)
         left = int(round(window * groups * float(torch.cos(torch.tensor((turn + 1) / steps * torch.pi / 2)))))
         if left == 0 or turn == steps - 1:

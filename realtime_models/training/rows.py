@@ -47,7 +47,9 @@ def tokenise_bank(bank: list[Entry], model: Tokeniser) -> list[Rows]:
 
 
 def clip_energy(bank: list[Entry]) -> list[np.ndarray]:
-    """0..1 per frame: the rank, among all dance, of the body's speed over about two seconds. Loud music is fitted to large motion."""
+    """0..1 per frame: the rank, among all dance, of the body's speed over about two seconds. Loud music is fitted to
+    large motion.
+    """
     speeds = [smooth(body_speed(e.clip.root, e.clip.rotations), FPS * 0.8) for e in bank]
     danced = np.sort(np.concatenate([s for s, e in zip(speeds, bank, strict=True) if e.clip.is_dance]))
     return [np.searchsorted(danced, s) / len(danced) for s in speeds]
@@ -56,7 +58,9 @@ def clip_energy(bank: list[Entry]) -> list[np.ndarray]:
 class Sequences:
     """Draws batches of row sequences; all randomness from one seeded generator."""
 
-    def __init__(self, bank: list[Entry], rows: list[Rows], grooves: list[Groove], spec: ModelSpec, length: int, seed: int):
+    def __init__(
+        self, bank: list[Entry], rows: list[Rows], grooves: list[Groove], spec: ModelSpec, length: int, seed: int
+    ):
         self.bank, self.spec, self.length, self.grooves = bank, spec, length, grooves
         self.energy = clip_energy(bank)
         self.rows = [r for r in rows if len(r.tokens) >= length]
@@ -81,14 +85,18 @@ class Sequences:
         return Batch(as_long, torch.from_numpy(np.stack(conditions)), torch.tensor(styles))
 
     def conditions(self, entry: Entry, energy: np.ndarray, start: int) -> np.ndarray:
-        """(T, N) for rows from frame ``start``: beat, drummed onsets heard a little late, energy, steering by hindsight."""
+        """(T, N) for rows from frame ``start``: beat, drummed onsets heard a little late, energy, steering by
+        hindsight.
+        """
         rng, count = self.rng, self.length
         frames = start + np.arange(count * ROW)
         out = np.zeros((count, self.spec.condition), np.float32)
         beats, period, steady = self.beat_of(entry, frames)
         has_beat = steady and rng.random() > 0.1
         if has_beat:
-            out[:, condition.BEAT] = condition.beat_numbers(beats.reshape(count, ROW), period[::ROW], np.full(count, rng.uniform(0.7, 1.0)))
+            out[:, condition.BEAT] = condition.beat_numbers(
+                beats.reshape(count, ROW), period[::ROW], np.full(count, rng.uniform(0.7, 1.0))
+            )
         level = np.clip(0.8 * energy[frames[::ROW]] + 0.2 * rng.random() + rng.normal(0, 0.05), 0, 1)
         if rng.random() > 0.1:
             out[:, condition.ENERGY] = level

@@ -1,6 +1,6 @@
 """Train the generator on tokens of a trained tokeniser, part of the time on its own output.
 
-    CORYBANT_DATA=../data python -m realtime_models.training.train_generator --tokeniser runs/tokeniser.pt --minutes 60 --out runs/generator.pt
+CORYBANT_DATA=../data python -m realtime_models.training.train_generator --tokeniser runs/tokeniser.pt --minutes 60 --out runs/generator.pt
 """
 
 import argparse
@@ -19,6 +19,7 @@ from realtime_models.training.data import read_clips
 from realtime_models.training.grooves import read_grooves
 from realtime_models.training.refine import refine
 from realtime_models.training.rows import Batch, Sequences, tokenise_bank
+
 
 def soft_targets(spec: ModelSpec, spread: float = 0.35) -> torch.Tensor:
     """(codes, codes) target distributions: a little of the mass goes to codes one digit step away."""
@@ -70,7 +71,9 @@ class Trainer:
         mask[:, 0, 0] |= mask.sum((1, 2)) == 0
         return mask
 
-    def windows(self, codes: torch.Tensor, hidden: torch.Tensor, batch: Batch, at: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def windows(
+        self, codes: torch.Tensor, hidden: torch.Tensor, batch: Batch, at: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         """History, rows before, conditions and styles of windows that begin after row ``at`` (B, P)."""
         b = torch.arange(len(codes))[:, None]
         before = torch.stack([codes[b, at - 1], codes[b, at]], 2)
@@ -109,7 +112,9 @@ class Trainer:
         masked = self.masks(len(goal))
         out = self.model.plan(history, before, goal_codes, masked.float(), condition, style)
         coarse = self.model.plan.coarse_logits(out).float()[masked].log_softmax(-1)
-        fine = self.model.plan.fine_logits(out, goal_codes[..., : len(self.spec.levels)]).float()[masked].log_softmax(-1)
+        fine = (
+            self.model.plan.fine_logits(out, goal_codes[..., : len(self.spec.levels)]).float()[masked].log_softmax(-1)
+        )
         wanted = goal[masked]
         first = -(self.targets[wanted[:, 0]] * coarse).sum(-1).mean()
         second = -(self.targets[wanted[:, 1]] * fine).sum(-1).mean()
@@ -164,7 +169,10 @@ def main() -> None:
         trainer.model.load_state_dict(torch.load(args.resume, weights_only=True)["latest"])
         trainer.average = {k: v.clone() for k, v in trainer.model.state_dict().items()}
     count = sum(p.numel() for p in trainer.model.parameters()) / 1e6
-    print(f"{count:.2f} M parameters, {len(grooves)} grooves, {sum(len(r.tokens) for r in sequences.rows)} rows", flush=True)
+    print(
+        f"{count:.2f} M parameters, {len(grooves)} grooves, {sum(len(r.tokens) for r in sequences.rows)} rows",
+        flush=True,
+    )
     start, step, running = time.monotonic(), 0, {}
     while (done := (time.monotonic() - start) / 60 / args.minutes) < 1:
         rate = 6e-4 * min(1, (step + 1) / 200) * (0.5 + 0.5 * np.cos(np.pi * done)) + 5e-6
@@ -175,8 +183,13 @@ def main() -> None:
         if step % 200 == 0:
             words = " ".join(f"{k} {v:.3f}" for k, v in (running | trainer.validate(held)).items())
             print(f"{done:5.0%} step {step} {(time.monotonic() - start) / step:.2f} s/step  {words}", flush=True)
-            torch.save({"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step}, args.out)
-    torch.save({"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step}, args.out)
+            torch.save(
+                {"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step},
+                args.out,
+            )
+    torch.save(
+        {"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step}, args.out
+    )
 
 
 if __name__ == "__main__":

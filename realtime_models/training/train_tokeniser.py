@@ -1,6 +1,6 @@
 """Train the tokeniser.
 
-    CORYBANT_DATA=../data python -m realtime_models.training.train_tokeniser --minutes 25 --out runs/tokeniser.pt
+CORYBANT_DATA=../data python -m realtime_models.training.train_tokeniser --minutes 25 --out runs/tokeniser.pt
 """
 
 import argparse
@@ -35,7 +35,11 @@ class Windows:
     """Random windows of the bank, dance more often, never across a bad frame."""
 
     def __init__(self, bank: list[Entry], length: int, seed: int):
-        self.bank, self.length, self.rng = [e for e in bank if len(e.features) >= length], length, np.random.default_rng(seed)
+        self.bank, self.length, self.rng = (
+            [e for e in bank if len(e.features) >= length],
+            length,
+            np.random.default_rng(seed),
+        )
         weight = np.array([e.weight * (len(e.features) - length + 1) for e in self.bank])
         self.odds = weight / weight.sum()
 
@@ -51,7 +55,7 @@ class Windows:
 
 
 def losses(model: Tokeniser, target: torch.Tensor, made: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Feature, joint position, velocity and contact terms; the joint terms in metres carry the weights that balance them."""
+    """Feature, joint position, velocity and contact terms; weights balance terms in metres."""
     body_t, body_m = joints_in_heading(target), joints_in_heading(made)
     world_t, world_m = joints_in_world(target), joints_in_world(made)
     still = target[..., CONTACTS]
@@ -60,7 +64,8 @@ def losses(model: Tokeniser, target: torch.Tensor, made: torch.Tensor) -> dict[s
         "feature": functional.smooth_l1_loss(made / model.scale, target / model.scale, beta=0.5),
         "position": 12.0 * (body_m - body_t).norm(dim=-1).mean(),
         "path": 0.7 * (world_m[..., 0, :] - world_t[..., 0, :]).norm(dim=-1).mean(),
-        "velocity": 25.0 * ((world_m[:, 1:] - world_m[:, :-1]) - (world_t[:, 1:] - world_t[:, :-1])).norm(dim=-1).mean(),
+        "velocity": 25.0
+        * ((world_m[:, 1:] - world_m[:, :-1]) - (world_t[:, 1:] - world_t[:, :-1])).norm(dim=-1).mean(),
         "contact": 200.0 * (feet * still[:, 1:] * still[:, :-1]).mean(),
     }
 
@@ -101,7 +106,8 @@ def main() -> None:
     model.mean.copy_(torch.from_numpy(mean))
     model.scale.copy_(torch.from_numpy(scale))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-4)
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {sum(len(e.features) for e in bank)} frames", flush=True)
+    size, frames = sum(p.numel() for p in model.parameters()) / 1e6, sum(len(e.features) for e in bank)
+    print(f"{size:.2f} M parameters, {frames} frames", flush=True)
     start, step, running = time.monotonic(), 0, {}
     while (done := (time.monotonic() - start) / 60 / args.minutes) < 1:
         for group in optimiser.param_groups:
