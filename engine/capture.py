@@ -5,6 +5,7 @@ the monotonic clock, and the device is opened again by name when it comes back.
 """
 
 import contextlib
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,11 +23,16 @@ from engine.types import AudioBlock
 RATES_HZ = (8_000, 192_000)  #: sample rates that the ear takes
 _RING_SAMPLES = 1 << 18  # 5.5 s at 48 kHz
 _STALL_BLOCKS = 2
-_STALL_LEAST_S = 0.12  # a busy machine delivers late; only what is later than this was not captured
-_FIRST_SOUND_S = 2.0  # a device may take so long to start
+_STALL_LEAST_S = 0.25  # a busy machine delivers late; only what is later than this was not captured
+_FIRST_SOUND_S = 5.0  # a device may take so long to start
+_EVEN_S = 0.01  # the stream begins when capture times have kept in step to this
+_SETTLED_S, _SETTLED_LATE_S, _SETTLE_MOST_S = 0.3, 2.0, 4.0  # for so long; when sound comes late; whatever happens
+_LATE_S = 0.1
+_LOST_S = 0.1  # captured so much later than where they would lie: samples were lost below us
 _REOPEN_AFTER_S = 1.0
 _POLLS_PER_BLOCK = 4
 _LATENCY_MOST_S = 2.0
+_COUNTERS = ("blocks", "gap_samples", "dropped_samples", "stalls", "reopens", "losses_below")
 
 Hear = Callable[[np.ndarray, float], None]  #: samples (N, C) and the monotonic time [s] at which the first was captured
 
@@ -73,9 +79,11 @@ class DeviceSource:
         self._heard = 0  # samples that callbacks delivered
         self._next = 0  # stream index of the next sample to yield
         self._shift: int | None = None  # stream index minus ring index; None = to be found from the next stamp
+        self._offset_s = math.inf
+        self._even_from, self._late = 0, True  # of the first stamps, before the stream begins
         self._delay_s = 0.0  # from capture to callback, slowly falling peak
         self._stalled = self._closed = self._opening = False
-        self._counts = dict.fromkeys(("blocks", "overruns", "gap_samples", "dropped_samples", "stalls", "reopens"), 0)
+        self._counts = dict.fromkeys(_COUNTERS, 0)
         self._ring = SampleRing(_RING_SAMPLES)
         self._stream: Stream | None = opener(self._hear, None)
         self.rate: int = self._stream.rate
@@ -89,7 +97,7 @@ class DeviceSource:
             stream.close()
 
     def stats(self) -> dict[str, int]:
-        """Counters: blocks, gaps, gap_samples, overruns (samples), dropped_samples, stalls, reopens."""
+        """Counters; ``gaps`` is their number, what ends in ``samples`` and ``overruns`` are samples."""
         return {**self._counts, "gaps": self.gaps, "overruns": self._ring.lost}
 
     def _hear(self, sound: np.ndarray, captured_s: float) -> None:
@@ -116,7 +124,9 @@ class DeviceSource:
         """Place what arrived in the stream: after a stall where its capture time says, otherwise right behind."""
         self._last_heard_s = self._now()
         stamp = self._stamp(start + len(samples))
-        if self._shift is None:
+        if not self._clock.anchored and not self._settled(start, stamp):
+            return
+        if self._shift is None or self._lost_below(stamp):
             self._join(start, stamp)
         missing = start + self._shift - self._next
         if missing > 0:
@@ -137,6 +147,26 @@ class DeviceSource:
         while self._stamps and self._stamps[0][0] < end:
             newest = self._stamps.popleft()
         return newest
+
+    def _settled(self, start: int, stamp: tuple[int, float] | None) -> bool:
+        """True once the device runs evenly: on a busy machine drivers throw away a backlog just after the start."""
+        if stamp is not None:
+            index, captured_s = stamp
+            offset_s = captured_s - index / self.rate
+            if abs(offset_s - self._offset_s) > _EVEN_S:
+                self._offset_s, self._even_from = offset_s, index
+            self._late = self._now() - captured_s > _LATE_S
+        even_s = (start - self._even_from) / self.rate
+        return even_s > (_SETTLED_LATE_S if self._late else _SETTLED_S) or start > _SETTLE_MOST_S * self.rate
+
+    def _lost_below(self, stamp: tuple[int, float] | None) -> bool:
+        """True when a sample was captured clearly later than the samples before it would make it."""
+        if stamp is None or not self._clock.anchored:
+            return False
+        index, captured_s = stamp
+        lost = captured_s - self._clock.to_mono((index + self._shift) / self.rate) > _LOST_S
+        self._counts["losses_below"] += lost
+        return lost
 
     def _join(self, start: int, stamp: tuple[int, float] | None) -> None:
         """Find where the stream goes on: at 0 at the first sound, else where the clock says that it belongs."""
