@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 
 from engine.errors import ConfigError, nearest
 from engine.show import RANGES
-from engine.types import POSE_HZ, Controls
+from engine.types import MODEL_HZ, POSE_HZ, Controls
 
 DEFAULT_STAGE_PORT = 8765
 DEFAULT_LEAD_MS = 80.0
 MAX_LEAD_MS = 250.0
 PLAN_BUDGET_MS = 40.0
+MODEL_FRAME_TICKS = POSE_HZ // MODEL_HZ  #: what is heard is up to so old before the planner is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ class ShowConfig:
 
     @property
     def horizon_ticks(self) -> int:
-        """How far ahead poses are committed: largest lead + plan budget, in ticks, rounded up."""
-        return math.ceil((self.max_lead_ms + PLAN_BUDGET_MS) * POSE_HZ / 1000 - 1e-9)
+        """How far ahead of the newest model frame poses are committed: largest lead + plan budget + one model frame."""
+        return math.ceil((self.max_lead_ms + PLAN_BUDGET_MS) * POSE_HZ / 1000 - 1e-9) + MODEL_FRAME_TICKS
 
 
 def load_show(argv: list[str] | None = None) -> ShowConfig:

@@ -52,7 +52,8 @@ def guard_step(state: GuardState | None, pose: Pose) -> tuple[GuardState, Pose, 
     pose, moved = _on_stage(pose)
     reason, blend = moved, 0
     if state.shown is not None and state.blend:
-        pose, blend, reason = _toward(state.shown, pose, 1.0 / state.blend), state.blend - 1, "blend"
+        pose, blend = _toward(state.shown, pose, state.blend)
+        reason = "blend"
     pose, lifted = _above_floor(pose)
     too_fast = _too_fast(state.shown, pose) if state.shown is not None else None
     if too_fast:
@@ -104,12 +105,20 @@ def _too_fast(shown: Pose, pose: Pose) -> str | None:
     return "joint_speed" if angle_rad > JOINT_SPEED_RAD_S * elapsed_s else None
 
 
-def _toward(shown: Pose, pose: Pose, share: float) -> Pose:
-    """Part of the way from what is shown to what is planned; share 1 arrives exactly."""
-    if share >= 1.0:
-        return pose
-    root = (shown.root + (pose.root - shown.root) * np.float32(share)).astype(np.float32)
-    return _with(pose, root, quat_slerp(shown.rotations, pose.rotations, share))
+def _toward(shown: Pose, pose: Pose, blend: int) -> tuple[Pose, int]:
+    """One tick of the way from what is shown to what is planned, and the ticks that are left of it.
+
+    The root goes no faster than it may, so a far way takes longer; otherwise the last tick arrives exactly.
+    """
+    step_m = pose.root - shown.root
+    share, length_m = 1.0 / blend, math.sqrt(float(step_m @ step_m))
+    most_m = 0.9 * ROOT_SPEED_M_S * max(1, pose.frame - shown.frame) / POSE_HZ
+    far = length_m * share > most_m
+    if share >= 1.0 and not far:
+        return pose, 0
+    root = shown.root + step_m * np.float32(most_m / length_m if far else share)
+    pose = _with(pose, root.astype(np.float32), quat_slerp(shown.rotations, pose.rotations, share))
+    return pose, max(blend - 1, int(far))
 
 
 def _above_floor(pose: Pose) -> tuple[Pose, str | None]:

@@ -23,7 +23,7 @@ from engine.types import MODEL_HZ, Controls, MusicFeatures, Pose
 
 ASKED_SLOTS, ASKED_BYTES = 128, 8192
 PLANNED_SLOTS, PLANNED_BYTES = 64, 1 << 16
-SNAPSHOT_BYTES = 24 << 20
+SNAPSHOT_BYTES = 4 << 20  #: of one state of the planner; thirty times what the first model needs
 SNAPSHOT_EVERY = MODEL_HZ  #: model frames between snapshots: about a second
 PLANNED_HEAD = np.dtype([("number", "<i8"), ("frame", "<i8"), ("plan_ms", "<f4"), ("committed", "<i4")])
 MOST_POSES = (PLANNED_BYTES - PLANNED_HEAD.itemsize) // POSE_RECORD.itemsize
@@ -75,6 +75,10 @@ class _Work:
         whole = self._snapshot.read()
         state = pickle.loads(whole[1]) if whole else self._planner.start(seed=seed, horizon_ticks=horizon_ticks)
         warm_up(self._planner, state)
+        size = len(pickle.dumps(state, protocol=5))
+        if size > SNAPSHOT_BYTES // 2:  # found before the show: without snapshots a restart could not go on
+            self._bell.send_bytes(FAILED + f"the model's state has {size} bytes: more than a snapshot holds".encode())
+            return
         gc.collect()
         gc.freeze()
         self._bell.send_bytes(READY + pickle.dumps((self._planner.identity, self._planner.styles)))

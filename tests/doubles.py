@@ -95,6 +95,10 @@ def load_nothing_at(backend: str, weights: str) -> DoublePlanner:
     return load_nothing()
 
 
+def planner_dying(backend: str, weights: str) -> DoublePlanner:
+    return DyingPlanner()
+
+
 def planner_double(backend: str, weights: str) -> DoublePlanner:
     """In the place of ``run_live.load_planner``."""
     return DoublePlanner()

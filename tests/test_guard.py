@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -92,6 +93,14 @@ def test_a_jump_is_crossed_in_a_fifth_of_a_second():
     assert fastest_joint(out) <= JOINT_SPEED_RAD_S
 
 
+def test_a_far_jump_is_walked_and_arrives():
+    there = np.array([1.5, 0, 1.5], np.float32)
+    poses = [idle_pose(0), *(replace(pose, root=pose.root + there) for pose in walk()[1:])]
+    out, reasons = run(poses)
+    assert reasons.count("root_speed") == 1 and reasons[-1] is None and out[-1] is poses[-1]
+    assert max(np.linalg.norm(b.root - a.root) * 60 for a, b in pairwise(out)) <= ROOT_SPEED_M_S
+
+
 def test_a_sunken_body_is_lifted():
     out, reasons = run([spoilt(idle_pose(0), "sunk")])
     assert reasons == ["floor"]
@@ -144,13 +153,13 @@ def test_the_laws_hold_for_any_stream(how):
         assert lowest_foot_m(pose.root, pose.rotations) >= FLOOR_M - 1e-4
         assert math.hypot(pose.root[0], pose.root[2]) <= STAGE_RADIUS_M + 1e-4
     assert fastest_joint(out) <= JOINT_SPEED_RAD_S + 0.1
-    speeds = [np.linalg.norm(b.root - a.root) * 60 for a, b in zip(out, out[1:], strict=False)]
+    speeds = [np.linalg.norm(b.root - a.root) * 60 for a, b in pairwise(out)]
     assert max(speeds, default=0) <= ROOT_SPEED_M_S + 0.01
 
 
 def fastest_joint(poses) -> float:
     fastest = 0.0
-    for a, b in zip(poses, poses[1:], strict=False):
+    for a, b in pairwise(poses):
         dots = np.abs(np.sum(a.rotations.astype(float) * b.rotations, axis=1)).clip(0, 1)
         fastest = max(fastest, float(2 * np.arccos(dots).max() * 60))
     return fastest

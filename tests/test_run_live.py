@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from doubles import click_track, planner_double
+from doubles import click_track, planner_double, planner_dying
+from websockets.sync.client import connect
 
 import run_live
 
@@ -77,6 +78,53 @@ def test_a_live_take_replayed_is_the_same(clicks, tmp_path, capsys):
         assert (np.bincount(sent["output"]) > 60).all()
     metrics = json.loads((tmp_path / "live" / "metrics.json").read_text())
     assert metrics["planner"]["counts"] == {} and metrics["outputs"]["stage"]["sent"] > 60
+
+
+def test_controls_from_the_page_are_in_the_take(clicks, tmp_path):
+    """A browser's control changes the dance at a frame border, is logged, and happens again in the replay."""
+    with in_use() as free:
+        port = free.getsockname()[1]
+    take, codes = str(tmp_path / "take"), []
+    options = ["--input", clicks, "--stage", str(port), "--seconds", "3.5", "--take", take]
+    show = threading.Thread(target=lambda: codes.append(run_live.main(options)))
+    show.start()
+    wait_for(lambda: (tmp_path / "take" / "audio.flac").exists())
+    with connect(f"ws://127.0.0.1:{port}/ws") as page:
+        for name, value in [("energy", 1.75), ("style", "wild"), ("style", "no such style"), ("panic", True)]:
+            page.send(json.dumps({"type": "control", "name": name, "value": value}))
+        kinds = set()
+        while show.is_alive() and len(kinds) < 3:
+            message = page.recv(timeout=5)
+            kinds.add("pose" if isinstance(message, bytes) else json.loads(message)["type"])
+    show.join()
+    assert codes == [0] and kinds == {"skeleton", "pose", "status"}
+    events = [json.loads(line) for line in (tmp_path / "take" / "controls.jsonl").read_text().splitlines()]
+    assert [(event["name"], event["value"]) for event in events if event["event"] == "control"] == [
+        ("energy", 1.75),
+        ("style", "wild"),
+        ("panic", True),
+    ]
+    assert json.loads((tmp_path / "take" / "metrics.json").read_text())["controls_refused"] == 1
+    assert run_live.main(["--replay", take]) == 0
+
+
+def test_a_worker_that_dies_in_the_show_changes_no_pose(clicks, tmp_path, monkeypatch):
+    monkeypatch.setenv("CORYBANT_TEST_DEATH", str(tmp_path / "died"))
+    monkeypatch.setattr(run_live, "load_planner", planner_dying)
+    take = str(tmp_path / "take")
+    assert run_live.main(["--input", clicks, "--stage", "127.0.0.1:0", "--seconds", "3", "--take", take]) == 0
+    metrics = json.loads((tmp_path / "take" / "metrics.json").read_text())
+    assert metrics["planner"]["counts"] == {"restarts": 1}
+    monkeypatch.setattr(run_live, "load_planner", planner_double)
+    assert run_live.main(["--replay", take]) == 0
+    assert (poses_of(take)["frame"] == np.arange(len(poses_of(take)["frame"]))).all()
+
+
+def wait_for(true):
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_replay_that_differs_is_said_with_exit_code_1(clicks, tmp_path, capsys):
@@ -226,9 +274,7 @@ def test_ctrl_c_ends_cleanly(clicks, tmp_path, needs):
         start_new_session=True,
     )
     assert "http://127.0.0.1:" in show.stdout.readline()
-    while not (take / "poses.bin").exists() or (take / "poses.bin").stat().st_size == 0:
-        assert show.poll() is None
-        time.sleep(0.05)
+    wait_for(lambda: (take / "poses.bin").exists() and (take / "poses.bin").stat().st_size)
     os.killpg(show.pid, signal.SIGINT)
     _, noise = show.communicate(timeout=20)
     assert (show.returncode, noise) == (0, "")
