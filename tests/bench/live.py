@@ -21,7 +21,14 @@ def run(short: bool = False) -> list[dict]:
     datagrams.start()
     with tempfile.TemporaryDirectory() as folder:
         take = Path(folder) / "take"
-        outputs = ("--out", f"vmc=127.0.0.1:{datagrams.port}", "--stage", f"127.0.0.1:{port}", "--take", str(take))
+        outputs = (
+            "--out",
+            f"vmc=127.0.0.1:{datagrams.port}?name=vmc",
+            "--stage",
+            f"127.0.0.1:{port}",
+            "--take",
+            str(take),
+        )
         with running_show("--demo", *outputs, seconds=measure_s + SETTLE_S + 6) as show:
             receive(port, show, stop_after=1)
             time.sleep(SETTLE_S)
@@ -31,9 +38,11 @@ def run(short: bool = False) -> list[dict]:
             window = (begin, time.perf_counter())
         arrived = np.array([at for at, content in datagrams.finish() if window[0] <= at <= window[1]])
         figures = [spread("interval, bare sleeping loop", bare)]
-        for name, sent_s in send_times(take).items():
-            inside = sent_s[-int((measure_s + 4) * POSE_HZ) : -4 * POSE_HZ]
-            figures.append(against(spread(f"interval, {name} sent", 1e3 * np.diff(inside)), figures[0]))
+        for name, (frame, sent_s) in sends(take).items():
+            inside = slice(-int((measure_s + 4) * POSE_HZ), -4 * POSE_HZ)
+            left_out = int((np.diff(frame[inside]) - 1).sum())
+            figure = spread(f"interval, {name} sent", 1e3 * np.diff(sent_s[inside]), frames_left_out=left_out)
+            figures.append(against(figure, figures[0]))
     bundles = arrived[np.insert(np.diff(arrived) > 0.004, 0, True)]  # a pose may be more than one datagram
     figures.append(against(spread("interval, vmc received", 1e3 * np.diff(bundles)), figures[0]))
     figures.append({"figure": "CPU of all processes, share of one core", "unit": "%", "value": round(100 * share, 1)})
@@ -44,10 +53,12 @@ def against(figure: dict, bare: dict) -> dict:
     return {**figure, "excess_p99": round(figure["p99"] - bare["p99"], 3)}
 
 
-def send_times(take: Path) -> dict[str, np.ndarray]:
-    """Per output the stream times of sending (F,) [s]."""
+def sends(take: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Per output the frames (F,) that left and the stream times (F,) [s] of their sending."""
     with np.load(take / "sent.npz") as sent:
-        return {str(name): sent["sent_s"][sent["output"] == number] for number, name in enumerate(sent["names"])}
+        output, frame, sent_s = sent["output"], sent["frame"], sent["sent_s"]
+        mine = {str(name): output == number for number, name in enumerate(sent["names"])}
+    return {name: (frame[rows], sent_s[rows]) for name, rows in mine.items()}
 
 
 def cpu_seconds(pid: int) -> float:
