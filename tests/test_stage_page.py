@@ -4,10 +4,13 @@ import hashlib
 import json
 import re
 import subprocess
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from made_up_avatar import mixamo_glb, vrm_0
 from moving_stage import groove, moving_stage
 
@@ -128,6 +131,17 @@ def _plan(glb: Path, vrm0: Path) -> list[dict]:
         *RELEASE,
         {"do": "evaluate", "name": "side panel", "expression": _text("#avatar")},
         {"do": "shot", "file": "glb.png"},
+        {"do": "evaluate", "name": "before restart", "expression": "corybant.frames"},
+        {"do": "click", "selector": "#later"},
+        {"do": "until", "expression": "document.querySelector('#link').textContent === 'no show'"},
+        {"do": "evaluate", "name": "without a show", "expression": _text("#notes")},
+        {"do": "until", "expression": "document.querySelector('#link').textContent === 'live'"},
+        {"do": "evaluate", "name": "with a show", "expression": _text("#notes")},
+        {"do": "wait", "name": "after restart", "ms": 300},
+        {"do": "click", "selector": "#sound"},
+        {"do": "until", "expression": "corybant.sound.error_s !== null"},
+        {"do": "wait", "ms": 2500},
+        {"do": "evaluate", "name": "sound", "expression": "corybant.sound"},
         {"do": "open", "path": "/?quality=plain", "width": 390, "height": 844, "name": "phone"},
         {"do": "wait", "ms": 1200},
         {"do": "shot", "file": "phone.png"},
@@ -136,6 +150,28 @@ def _plan(glb: Path, vrm0: Path) -> list[dict]:
         {"do": "wait", "ms": 800},
         {"do": "shot", "file": "clean.png", "transparent": True},
     ]
+
+
+@contextmanager
+def _restarted_on_nudge(server, live):
+    """The page's first nudge makes the show go away for two seconds and come back."""
+    over = threading.Event()
+
+    def watch():
+        while not over.wait(0.02):
+            if live.controls.nudge_ms:
+                server.stop()
+                over.wait(2.0)
+                server.start()
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +185,10 @@ def stage_run(module_needs, tmp_path_factory):
     glb.write_bytes(mixamo_glb())
     vrm0.write_bytes(vrm_0((DIST / "avatar" / "dancer.vrm").read_bytes()))
     steps = _plan(glb, vrm0)
-    with moving_stage() as (server, live):
+    track = out / "track.ogg"
+    soundfile.write(track, 0.2 * np.sin(np.arange(4 * 24_000) * 0.05).astype(np.float32), 24_000, format="OGG")
+    audio = {"url": "/audio", "duration_s": 4.0, "loop": True}
+    with moving_stage(demo_audio=track, audio=audio) as (server, live), _restarted_on_nudge(server, live):
         plan = {"chromium": chromium, "url": server.url, "out": str(out), "steps": steps}
         (out / "plan.json").write_text(json.dumps(plan))
         command = [node, str(BROWSER / "stage_page.mjs"), str(out / "plan.json")]
@@ -169,7 +208,9 @@ def _picture(path: Path) -> np.ndarray:
 
 
 def test_nothing_is_complained_about_and_nothing_leaves_the_show(stage_run):
-    assert stage_run["console"] == []
+    # While the show is away the browser itself notes every knock at the closed door.
+    away = re.compile(r"WebSocket connection to 'ws://[^']*' failed: .*(ERR_CONNECTION_REFUSED|closed before)")
+    assert [line for line in stage_run["console"] if not away.search(line)] == []
     assert all(url.startswith((stage_run["url"], "data:", "blob:")) for url in stage_run["requests"])
     assert stage_run["malformed"] == 0
 
@@ -247,6 +288,21 @@ def test_phone_width_keeps_panic_in_its_corner_and_the_dancer_in_sight(stage_run
     assert layout["freeze"]["right"] <= layout["panic"]["left"]
     assert layout["beat"]["bottom"] < layout["root"][1] < layout["desk"]["top"]
     assert 0.2 * layout["width"] < layout["root"][0] < 0.8 * layout["width"]
+
+
+def test_page_comes_back_by_itself_when_the_show_does(stage_run):
+    steps = stage_run["steps"]
+    assert "trying again" in steps["without a show"]
+    assert "trying again" not in steps["with a show"]
+    assert steps["after restart"]["frames"] > steps["before restart"]
+    assert steps["after restart"]["avatar"] == "mixamo.glb"
+    assert stage_run["controls"].nudge_ms == 5
+
+
+def test_sound_of_the_demo_is_held_to_stream_time(stage_run):
+    sound = stage_run["steps"]["sound"]
+    assert sound["on"] and abs(sound["error_s"]) < 0.12
+    assert 0.995 < sound["rate"] < 1.005
 
 
 def test_clean_page_is_a_dancer_on_nothing(stage_run):

@@ -5,11 +5,13 @@ import { beatInBar, beatsAt } from "./clock.js";
 const $ = (id) => document.getElementById(id);
 const HOLD_MS = 700; // after a touch the operator's value stands before the show's answer counts again
 const CLIP_MS = 1500;
+const NUDGE_MS = 5;
+const NUDGE_SPAN_MS = 200;
 const LATENCIES = [["heard", "heard"], ["beat", "beat"], ["plan", "plan"], ["send", "send"]];
 const COUNTS = [["horizon_ms", "horizon ms"], ["gaps", "gaps"], ["held", "held"], ["skipped", "skipped"]];
 const KEYS = [
   ["p", "panic: safe idle at once (Shift+P releases)"], ["f", "freeze"], ["b", "blackout"],
-  ["↑ ↓", "energy"], ["← →", "style"], ["s", "sound of the demo"], ["h", "this list"],
+  ["↑ ↓", "energy"], ["← →", "style"], [", .", "nudge: body earlier, later"], ["s", "sound of the demo"], ["h", "this list"],
 ];
 
 function make(tag, properties = {}, ...children) {
@@ -53,11 +55,11 @@ export class Panel {
       $("counts").append(make("div", {}, make("dt", { textContent: label }), value));
       return { key, value };
     });
-    const lines = KEYS.map(([keys, text]) => make("p", {}, ...keys.split(" ").map((k) => make("kbd", { textContent: k })), text));
+    const lines = KEYS.map(([keys, text]) => make("p", { className: "key" }, ...keys.split(" ").map((k) => make("kbd", { textContent: k })), text));
     const file = make("input", { type: "file", accept: ".vrm,.glb", hidden: true });
     file.onchange = () => file.files[0] && this.on.avatar(file.files[0]);
     const choose = make("button", { type: "button", textContent: "Choose an avatar…", onclick: () => file.click() });
-    $("help").append(make("h2", { textContent: "Keys" }), ...lines, make("h2", { textContent: "Avatar" }),
+    $("help").append(make("h2", { textContent: "Keys", className: "key" }), ...lines, make("h2", { textContent: "Avatar" }),
       make("p", { textContent: "Drop a .vrm or a humanoid .glb anywhere on the page." }), choose, file);
   }
 
@@ -68,6 +70,8 @@ export class Panel {
       input.ondblclick = () => this.say(name, 1);
     }
     for (const name of ["freeze", "blackout", "panic"]) $(name).onclick = () => this.say(name, !this.controls[name]);
+    $("earlier").onclick = () => this.nudge(-NUDGE_MS);
+    $("later").onclick = () => this.nudge(NUDGE_MS);
     $("sound").onclick = () => this.on.sound();
     $("more").onclick = () => this.toggleHelp();
   }
@@ -101,7 +105,8 @@ export class Panel {
     const turn = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const key = event.key.toLowerCase();
     if (key === "p") this.say("panic", !event.shiftKey);
-    else if (event.repeat && !step) return;
+    else if (event.repeat && !step && key !== "," && key !== ".") return;
+    else if (key === "," || key === ".") this.nudge(key === "." ? NUDGE_MS : -NUDGE_MS);
     else if (key === "f") this.say("freeze", !this.controls.freeze);
     else if (key === "b") this.say("blackout", !this.controls.blackout);
     else if (key === "s" && !$("sound").hidden) this.on.sound();
@@ -110,6 +115,10 @@ export class Panel {
     else if (turn && !fader) this.turnStyle(turn);
     else return;
     event.preventDefault();
+  }
+
+  nudge(by_ms) {
+    this.say("nudge_ms", Math.min(NUDGE_SPAN_MS, Math.max(-NUDGE_SPAN_MS, (this.controls.nudge_ms ?? 0) + by_ms)));
   }
 
   turnStyle(turn) {
@@ -132,6 +141,8 @@ export class Panel {
       if (Number(input.value) !== value) input.value = value;
       input.style.setProperty("--at", value / 2);
       put(input.nextElementSibling, number(value, 2));
+    } else if (name === "nudge_ms") {
+      put($("nudge_ms"), `${value > 0 ? "+" : ""}${number(value)} ms`);
     } else if (name === "style") {
       for (const button of $("styles").children) button.setAttribute("aria-pressed", String(button.value === value));
     } else if (["freeze", "blackout", "panic"].includes(name)) {

@@ -13,6 +13,7 @@ import { UnrealBloomPass } from "three/addons/postprocessing/UnrealBloomPass.js"
 import { OutputPass } from "three/addons/postprocessing/OutputPass.js";
 
 const NIGHT = 0x07080b;
+const CAMERA_M = 5.2; // from the dancer, until a hand moves it
 const LEVELS = [
   { name: "plain", ratio: 0.66, shadow: false, mirror: false, bloom: false },
   { name: "light", ratio: 1, shadow: true, mirror: false, bloom: false },
@@ -80,7 +81,7 @@ export class Stage {
     this.renderer.shadowMap.type = PCFShadowMap;
     this.scene = new Scene();
     this.camera = new PerspectiveCamera(32, 1, 0.1, 60);
-    this.camera.position.set(1.5, 1.5, 5.4);
+    this.camera.position.set(1.4, 1.5, 4.98);
     this.follow = new Vector3(0, 0.94, 0);
     this.touched_s = -IDLE_ORBIT_S;
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -223,17 +224,15 @@ export class Stage {
     this.composer?.setPixelRatio(this.ratio);
     this.composer?.setSize(width, height);
     const room = { w: free.right - free.left, h: free.bottom - free.top };
-    // The dancer needs about 2.5 m of height and 1.7 m of width inside the free part.
-    const tall = (2.5 * height) / room.h;
+    // The dancer needs about 2.35 m of height and 1.7 m of width inside the free part.
+    const tall = (2.35 * height) / room.h;
     const wide = (1.7 * width) / room.w / (width / height);
-    const distance = this.camera.position.distanceTo(this.controls.target);
-    this.camera.fov = Math.min(80, (2 * Math.atan(Math.max(tall, wide) / 2 / 5.2) * 180) / Math.PI);
+    this.camera.fov = Math.min(80, (2 * Math.atan(Math.max(tall, wide) / 2 / CAMERA_M) * 180) / Math.PI);
     this.camera.aspect = width / height;
     const dx = width / 2 - (free.left + free.right) / 2;
     const dy = height / 2 - (free.top + free.bottom) / 2;
     this.camera.setViewOffset(width, height, dx, dy, width, height);
     this.camera.updateProjectionMatrix();
-    this.distance = distance;
   }
 
   /** Slower machines get less finery instead of fewer frames. */
@@ -254,7 +253,7 @@ export class Stage {
     this.follow.z += (hip.z - this.follow.z) * ease;
     this.follow.y += (0.94 + (hip.y - 1) * 0.25 - this.follow.y) * ease;
     this.key.intensity = (64 + 30 * pulse) * power;
-    this.key.color.setHSL(0.085 - 0.02 * bands[0], 0.75, 0.82 - 0.08 * bands[0]);
+    this.key.color.setHSL(0.09 - 0.03 * bands[0], 0.55, 0.86 - 0.08 * bands[0]);
     this.key.target.position.copy(this.follow);
     this.key.position.set(this.follow.x + 1.6, 4.6, this.follow.z + 3.4);
     this.cold.intensity = (2.0 + 2.6 * bands[3] + 0.6 * pulse) * power;

@@ -176,17 +176,29 @@ function sculpt(mesh, marks, bone) {
   geometry.setAttribute("around", new BufferAttribute(new Float32Array(around(points, marks)), 2));
   write(position, raised);
   geometry.computeVertexNormals();
-  points.forEach((p, i) => foot[i] > 0.5 && roundNormal(normal, i, p, toes));
+  points.forEach((p, i) => {
+    if (foot[i] > 0.5) roundToes(normal, i, p, toes);
+    if (head[i] > 0.6) roundHelmet(normal, i, p, egg, smoothstep(0.6, 0.95, head[i]));
+  });
   return egg;
 }
 
 /** Between the toes the cap is folded; it is lit as the smooth cap that it should be. */
-function roundNormal(normal, i, p, { c, r, from }) {
+function roundToes(normal, i, p, { c, r, from }) {
   const share = smoothstep(from + 0.02, from + 0.07, p[2]) * smoothstep(0.004, 0.02, p[1] - c[1]);
   if (share === 0) return;
+  const away = [p[0] - Math.sign(p[0]) * c[0], p[1] - c[1], Math.max(0, p[2] - c[2])];
+  bendNormal(normal, i, new Vector3(away[0], away[1] * (r[0] / r[1]), away[2] * (r[0] / r[2])), share);
+}
+
+/** The folds of the ears disappear in the same way. */
+function roundHelmet(normal, i, p, { c, r }, share) {
+  bendNormal(normal, i, new Vector3(...[0, 1, 2].map((k) => (p[k] - c[k]) / r[k] ** 2)), share);
+}
+
+function bendNormal(normal, i, towards, share) {
   const own = new Vector3().fromBufferAttribute(normal, i);
-  const cap = new Vector3(p[0] - Math.sign(p[0]) * c[0], (p[1] - c[1]) * (r[0] / r[1]), Math.max(0, p[2] - c[2]) * (r[0] / r[2]));
-  own.lerp(cap.normalize(), share).normalize();
+  own.lerp(towards.normalize(), share).normalize();
   normal.setXYZ(i, own.x, own.y, own.z);
 }
 
@@ -222,7 +234,7 @@ const GLSL_SUIT = /* glsl */ `
   bool isHead(vec3 p) { return length((p - uEggC) / uEggR) < 1.12 && p.y > uNeck + 0.03; }
   float face(vec3 e) {
     float turn = abs(atan(e.x, e.z)) / 1.35;
-    return 0.33 * (1.0 - turn * turn * turn) - abs(e.y - 0.04 - 0.10 * turn * turn);
+    return 0.40 * (1.0 - turn * turn * turn) - abs(e.y + 0.04 - 0.12 * turn * turn);
   }
 
   // x: distance [m] to the nearest lit seam, y: to the nearest groove between plates, z: 1 on a raised plate, w: visor
@@ -248,8 +260,10 @@ const GLSL_SUIT = /* glsl */ `
       vec3 e = (p - uEggC) / uEggR;
       float inside = face(e) * 0.1;
       glass = smoothstep(-0.001, 0.001, inside);
-      lit = abs(inside - 0.004);
-      groove = abs(e.z + 0.12 + 0.3 * e.y) * 0.1;
+      // One bar of light at the height of the eyes, narrowing towards the temples.
+      lit = max(abs(e.y - 0.10) * 0.11 - 0.0015, abs(atan(e.x, e.z)) - 0.95);
+      if (e.z < 0.0) lit = 9.0;
+      groove = min(abs(inside), abs(e.z + 0.12 + 0.3 * e.y) * 0.1);
       if (e.z < -0.2) lit = min(lit, max(ax, -0.6 - e.y));
     } else {
       float v = p.y - 0.35 * ax;
@@ -302,7 +316,7 @@ export function dress(body) {
 
 function graphite(uniforms) {
   const material = new MeshPhysicalMaterial({
-    color: 0x1b1e24, metalness: 0.55, roughness: 0.42, clearcoat: 0.6, clearcoatRoughness: 0.28, emissive: 0x000000,
+    color: 0x1a2029, metalness: 0.5, roughness: 0.42, clearcoat: 0.6, clearcoatRoughness: 0.28, emissive: 0x000000,
   });
   material.onBeforeCompile = (shader) => {
     Object.assign(shader.uniforms, uniforms);
