@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from bridges.hub import Hub, OutputSpec, open_sink
+from bridges.websocket import StageServer
 from engine.clock import ClockMap
 from engine.config import ShowConfig, check_style, load_show
 from engine.dance import ModelPlanner, Planner
@@ -19,7 +21,8 @@ from engine.live import LiveShow
 from engine.replay import read_take
 from engine.sources import list_devices
 from engine.studio import dance_again, dance_file, listen_file
-from engine.take import TakeHeader, TakeWriter, check_new_take
+from engine.take import TakeWriter, check_new_take
+from engine.types import Sink
 from engine.worker import PlannerWorker
 
 
@@ -32,50 +35,47 @@ def load_planner(backend: str, weights: str) -> Planner:
 
 def perform(show: ShowConfig) -> int:
     """Hear, plan and send until the music ends or Ctrl-C. Whatever can be wrong is found before the first sound."""
-    from bridges.hub import Hub, OutputSpec, open_sink
-    from bridges.websocket import StageServer
-
     stop, clock = threading.Event(), ClockMap()
     with ExitStack() as house:  # closed from the last line to the first
         source = open_input(show, clock, stop)
         house.callback(source.close)
-        performance = LiveShow(show, source, clock, stop)
+        live = LiveShow(show, source, clock, stop)
         if not show.listen_only:
             load = partial(load_planner, show.backend, show.weights)
-            answers = {"on_planned": performance.planned, "on_event": performance.event}
-            performance.worker = PlannerWorker(load, seed=show.seed, horizon_ticks=show.horizon_ticks, **answers)
-            house.callback(performance.worker.stop)
-        specs = [OutputSpec(out.kind, out.address, out.lead_ms / 1000, out.name) for out in show.output]
-        outputs = [(spec, open_sink(spec, performance.state)) for spec in specs]
-        if show.stage:
-            lead_s = show.stage.lead_ms / 1000
-            stage = StageServer(show.stage.host, show.stage.port, performance.state, music_file(show), lead_s=lead_s)
-            stage.start()
-            house.callback(stage.stop)
-            outputs.append((OutputSpec("ws", stage.url, lead_s, "stage"), stage.sink()))
-        if performance.worker:
-            performance.worker.wait_ready()
-            check_style(show, performance.worker.styles)
-            performance.state.styles = performance.worker.styles
-        performance.hub = Hub(
-            [] if show.listen_only else outputs, performance.timeline, clock, performance.state, guard_step
-        )
-        house.callback(performance.close_take)
-        performance.hub.start()
-        house.callback(performance.hub.stop)
+            answers = {"on_planned": live.planned, "on_event": live.event}
+            live.worker = PlannerWorker(load, seed=show.seed, horizon_ticks=show.horizon_ticks, **answers)
+            house.callback(live.worker.stop)
+        live.hub = Hub(open_outputs(show, live, house), live.timeline, clock, live.state, guard_step)
+        if live.worker:  # it loads while the outputs are opened
+            live.worker.wait_ready()
+            check_style(show, live.worker.styles)
+            live.state.styles = live.worker.styles
+        house.callback(live.close_take)
+        live.hub.start()
+        house.callback(live.hub.stop)
         if show.check:
-            print("\n".join(performance.check()))
+            print("\n".join(live.check()))
             return 0
         if show.take:
-            identity = performance.worker.identity if performance.worker else ""
-            header = TakeHeader(show, source.rate, show.horizon_ticks, identity, source.name)
-            performance.take = TakeWriter(show.take, header, live=True)
-        if show.stage:
-            print(f"{source.name} -> {stage.url}   (Ctrl-C ends the show)", flush=True)
-        house.callback(performance.finish)
-        performance.start()
-        performance.wait()
+            live.take = TakeWriter(show.take, live.take_header(), live=True)
+        house.callback(live.finish)
+        live.start()
+        live.wait()
     return 0
+
+
+def open_outputs(show: ShowConfig, live: LiveShow, house: ExitStack) -> list[tuple[OutputSpec, Sink]]:
+    """Every --out, and the stage page with its own; while only listening the page shows the beat and no lane runs."""
+    specs = [OutputSpec(out.kind, out.address, out.lead_ms / 1000, out.name) for out in show.output]
+    outputs = [(spec, open_sink(spec, live.state)) for spec in specs]
+    if show.stage:
+        at, lead_s = show.stage, show.stage.lead_ms / 1000
+        stage = StageServer(at.host, at.port, live.state, music_file(show), lead_s=lead_s)
+        stage.start()
+        house.callback(stage.stop)
+        outputs.append((OutputSpec("ws", stage.url, lead_s, "stage"), stage.sink()))
+        print(f"{live.source.name} -> {stage.url}   (Ctrl-C ends the show)", flush=True)
+    return [] if show.listen_only else outputs
 
 
 def without_clock(show: ShowConfig) -> int:

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 from engine.clock import ClockMap
 from engine.config import ShowConfig
@@ -26,6 +27,16 @@ def open_input(show: ShowConfig, clock: ClockMap, stop: threading.Event) -> Sour
     if music is None:
         return open_device(show.input, clock, stop, block=show.block)
     return paced(open_file(str(music), block=show.block, loop=show.demo), clock, stop)
+
+
+def offered_music(show: ShowConfig) -> dict[str, Any] | None:
+    """What a page may play by itself, at the stream's time: url, length and whether it loops; None for a device."""
+    music = music_file(show)
+    if music is None:
+        return None
+    import soundfile
+
+    return {"url": "/audio", "duration_s": soundfile.info(music).duration, "loop": show.demo}
 
 
 def open_music(show: ShowConfig) -> Source:

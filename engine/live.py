@@ -14,9 +14,10 @@ import numpy as np
 from engine.clock import ClockMap, now_s
 from engine.config import PLAN_BUDGET_MS, ShowConfig
 from engine.dance import Asked, Listener, PoseGuard, until
+from engine.inputs import offered_music
 from engine.metrics import Counters, Histogram
 from engine.show import LiveState
-from engine.take import TakeWriter
+from engine.take import TakeHeader, TakeWriter
 from engine.timeline import Timeline
 from engine.types import POSE_HZ, AudioBlock, BeatClock, MusicFeatures, Source, Tick
 from engine.worker import Planned, PlannerWorker
@@ -47,7 +48,7 @@ class LiveShow:
         self.guard = PoseGuard()  #: of the take
         self.counts, self.heard_ms, self.beat_ms = Counters(), Histogram(), Histogram()
         self.done = threading.Event()  #: the source ended, or failed
-        self.audio: dict[str, Any] | None = None  #: what the page may play: url, duration_s, loop
+        self._audio = offered_music(show)
         self.failure: BaseException | None = None
         self.worker: PlannerWorker | None = None
         self.take: TakeWriter | None = None
@@ -99,6 +100,11 @@ class LiveShow:
         lines.append(f"horizon   {self.show.horizon_ticks / POSE_HZ * 1000:.0f} ms")
         outputs = self._outputs().values()
         return lines + [f"output    {o['name']} ({o['kind']}), lead {o['lead_ms']:g} ms" for o in outputs]
+
+    def take_header(self) -> TakeHeader:
+        """What a take of this show begins with."""
+        identity = self.worker.identity if self.worker else ""
+        return TakeHeader(self.show, self.source.rate, self.show.horizon_ticks, identity, self.source.name)
 
     def keep_house(self) -> None:
         """Once in a while, from the main thread: hand the send times to the take before the lanes forget them."""
@@ -201,7 +207,7 @@ class LiveShow:
             "held": sum(output["held"] for output in outputs),
             "backlog": self.state.tick.backlog,
             "input": getattr(self.source, "name", self.show.input),
-            "audio": self.audio,
+            "audio": self._audio,
             "backend": self.show.backend,
             "uptime_s": round(now - self._began_s, 3),
         }

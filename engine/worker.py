@@ -195,7 +195,8 @@ class PlannerWorker:
                 self._error = self._error or "the planner process ended while it was starting"
                 self._ready.set()
                 return
-            self._ready.clear()
+            with self._lock:  # from here on nobody touches the rings
+                self._ready.clear()
             deaths = 1 if self._answered > answered else deaths + 1
             answered = self._answered
             self.counts.add("restarts")
@@ -205,11 +206,10 @@ class PlannerWorker:
             self._restart(_RESTART_PAUSES_S[min(deaths, len(_RESTART_PAUSES_S)) - 1])
 
     def _restart(self, pause_s: float) -> None:
-        with self._lock:
-            self._process.kill()
-            self._end_process()
-            self._close_rings()
-            self._asked = self._planned = None
+        self._process.kill()
+        self._end_process()
+        self._close_rings()
+        self._asked = self._planned = None
         while not self._stopping.wait(pause_s) and self._asked is None:
             try:
                 self._spawn()
