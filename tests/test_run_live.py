@@ -255,16 +255,13 @@ def test_wrong_arguments_in_a_process_of_its_own():
     assert done.stderr.count("\n") == 1 and "does not exist" in done.stderr
 
 
-def test_ctrl_c_ends_cleanly(clicks, tmp_path, needs):
-    """Ctrl-C to the whole process group, as a terminal sends it: exit 0, no noise, take closed, memory given back."""
-    if not hasattr(os, "killpg"):
-        needs.absent("a system where a test can press Ctrl-C for another process", "run it on Linux or macOS")
-    take = tmp_path / "take"
+def show_process(*options: str) -> subprocess.Popen:
+    """A show with the small planner in a process of its own, as a terminal starts one."""
     code = (
         "import sys, run_live, doubles; run_live.load_planner = doubles.planner_double; "
-        f"sys.exit(run_live.main(['--input', {clicks!r}, '--stage', '127.0.0.1:0', '--take', {str(take)!r}]))"
+        f"sys.exit(run_live.main({list(options)!r}))"
     )
-    show = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
@@ -273,12 +270,32 @@ def test_ctrl_c_ends_cleanly(clicks, tmp_path, needs):
         text=True,
         start_new_session=True,
     )
+
+
+def test_ctrl_c_ends_cleanly(clicks, tmp_path, needs):
+    """Ctrl-C to the whole process group, as a terminal sends it: exit 0, no noise, take closed, memory given back."""
+    if not hasattr(os, "killpg"):
+        needs.absent("a system where a test can press Ctrl-C for another process", "run it on Linux or macOS")
+    take = tmp_path / "take"
+    show = show_process("--input", clicks, "--stage", "127.0.0.1:0", "--take", str(take))
     assert "http://127.0.0.1:" in show.stdout.readline()
     wait_for(lambda: (take / "poses.bin").exists() and (take / "poses.bin").stat().st_size)
     os.killpg(show.pid, signal.SIGINT)
     _, noise = show.communicate(timeout=20)
     assert (show.returncode, noise) == (0, "")
     assert (take / "metrics.json").exists() and len(poses_of(take)["frame"]) > 10
+
+
+def test_a_show_that_was_killed_leaves_a_take_that_a_replay_completes(clicks, tmp_path, capsys):
+    take = tmp_path / "take"
+    show = show_process("--input", clicks, "--stage", "127.0.0.1:0", "--take", str(take))
+    wait_for(lambda: (take / "poses.bin").exists() and (take / "poses.bin").stat().st_size > 40_000)
+    show.kill()
+    show.communicate(timeout=20)  # returns when the planner process, which holds the same pipes, has ended, too
+    assert not (take / "metrics.json").exists() and not (take / "poses.npz").exists()
+    assert run_live.main(["--replay", str(take)]) == 0
+    assert "the same" in capsys.readouterr().out
+    assert (poses_of(take)["frame"] == np.arange(len(poses_of(take)["frame"]))).all()
 
 
 def test_ctrl_c_in_this_process_ends_cleanly(clicks, tmp_path):
