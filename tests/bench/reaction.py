@@ -2,9 +2,9 @@
 
 The file is silence broken by drums three times. *Shown* is when a datagram arrived plus the output's lead (what the
 lead stands for: the output's own delay). *Visible* is the first shown pose after the onset whose mean joint speed is
-above 0.3 rad/s: the breathing idle stays below 0.06, dancing is at 1 to 3. An onset counts only when the body was at rest
-in the second before it. So the figure holds the ear, the horizon, the row and the model's start of a movement. The same
-is run with the output of lead 0 alone: the difference is what the larger leads cost it.
+above 0.3 rad/s: the breathing idle stays below 0.06, dancing is at 1 to 3. An onset counts only when the body was at
+rest in the second before it. So the figure holds the ear, the horizon, the row and the model's start of a movement. The
+same is run with the output of lead 0 alone: the difference is what the larger leads cost it.
 """
 
 import tempfile
