@@ -54,6 +54,7 @@ class LiveShow:
         self.take: TakeWriter | None = None
         self.hub: Lanes | None = None
         self._stop = stop
+        self._held, self._skipped = 0, {}
         self._plan_ms, self._peak, self._clipped_s = 0.0, 0.0, -10.0
         self._began_s = now_s()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
@@ -107,7 +108,10 @@ class LiveShow:
         return TakeHeader(self.show, self.source.rate, self.show.horizon_ticks, identity, self.source.name)
 
     def keep_house(self) -> None:
-        """Once in a while, from the main thread: hand the send times to the take before the lanes forget them."""
+        """Once in a while, from the main thread: count up, and hand the send times to the take before they are lost."""
+        outputs = self._outputs()
+        self._held = sum(output["held"] for output in outputs.values())
+        self._skipped = {name: output["skipped"] for name, output in outputs.items()}
         if self.take and self.hub:
             self.take.sent(self.hub.drain_sent())
 
@@ -175,6 +179,8 @@ class LiveShow:
             horizon_ms=self.timeline.horizon_s(stream_s) * 1000,
             backlog=self.worker.backlog if self.worker else 0,
             gaps=getattr(self.source, "gaps", 0),
+            held=self._held,
+            skipped=self._skipped,
         )
         self.state.publish(asked.features, tick)
 

@@ -18,6 +18,7 @@ from doubles import click_track, planner_double, planner_dying
 from websockets.sync.client import connect
 
 import run_live
+from engine.types import AudioBlock
 
 ROOT = Path(__file__).parents[1]
 RATE = 44_100
@@ -245,6 +246,28 @@ def test_a_missing_model_is_one_line(clicks, tmp_path, capsys, monkeypatch):
         assert run_live.main(["--input", clicks, "--take", str(tmp_path / "take"), *more]) == 2
         assert capsys.readouterr().err == "corybant: the weights are missing: there is nothing to load in a test\n"
     assert not (tmp_path / "take").exists()
+
+
+class BreakingSource:
+    """What no source should do."""
+
+    rate, name = RATE, "breaking"
+
+    def __iter__(self):
+        yield AudioBlock(0, np.zeros(RATE, np.float32), RATE)
+        raise RuntimeError("the sound card caught fire")
+
+    def close(self):
+        pass
+
+
+def test_a_failure_in_the_show_is_an_error_and_closes_everything(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_live, "open_input", lambda show, clock, stop: BreakingSource())
+    with pytest.raises(RuntimeError, match="caught fire"):
+        run_live.main(["--stage", "127.0.0.1:0", "--take", str(tmp_path / "take")])
+    assert threading.active_count() == 1
+    assert len(poses_of(tmp_path / "take")["frame"]) > 60
+    assert run_live.main(["--replay", str(tmp_path / "take")]) == 0
 
 
 def test_wrong_arguments_in_a_process_of_its_own():
