@@ -168,7 +168,7 @@ class LiveShow:
         if self.take:
             self.take.asked(asked)
         end_s = (block.start + len(block.samples)) / block.rate
-        stream_s = self.clock.to_stream(listened_s)
+        stream_s = self.clock.to_stream(listened_s) if self.clock.anchored else end_s
         self.heard_ms.add((stream_s - end_s) * 1000)
         self.beat_ms.add((listened_s - began_s) * 1000)
         tick = Tick(
