@@ -1,12 +1,16 @@
 """Beats heard against motion beats shown: a WebSocket client shows each pose 80 ms after it came, lead set by hand.
 
-Motion beats are the minima of the mean joint speed as shown; lag is the circular mean of their phase between the
-track's true beats (positive: the body is late), R its concentration, F1 counts a motion beat within 70 ms of a beat.
-The same with lead 0 is the control: it must lag about 80 ms more.
+The client is a screen with 60 pictures a second that shows the newest pose it has, 80 ms late. Motion beats of what is
+shown, their lag (circular mean of the phase, positive: the body is late), concentration R and F1 at 70 ms are those of
+``realtime_models.training.score``, against the demo track's own beats, at the level (cycles per beat) where R is largest
+with the lead set. Where ``R`` is no larger than ``R_by_chance`` the lag means nothing. The same show with lead 0 is the
+control: it must lag 80 ms more.
 """
 
 import numpy as np
 
+from engine.types import POSE_HZ
+from realtime_models.training.score import LEVELS, BeatScore, beat_score, motion_beats, random_ceiling
 from tests.bench.running import TRACK, Received, free_port, receive, running_show
 
 DISPLAY_S = 0.080
@@ -15,55 +19,42 @@ SKIP_S = 8.0  #: the ear needs a few bars to be sure
 
 
 def run(short: bool = False) -> list[dict]:
-    seconds = 30.0 if short else 60.0
-    figures = []
-    for lead_ms in (80, 0):
-        port = free_port()
-        stage = f"127.0.0.1:{port}?lead_ms={lead_ms}"
-        with running_show("--input", str(TRACK), "--stage", stage, seconds=seconds) as show:
-            got = receive(port, show)
-        shown_s = np.array(got.at) - got.stream_zero() + DISPLAY_S
-        beats = np.arange(0.0, shown_s[-1], 60.0 / BPM)
-        minima = motion_beats(got, shown_s)
-        figures.append(
-            {
-                "figure": "motion beats as shown against music beats",
-                "track": TRACK.name,
-                "display_delay_ms": 1e3 * DISPLAY_S,
-                "lead_ms": lead_ms,
-                **score(minima[minima > SKIP_S], beats[beats > SKIP_S]),
-            }
-        )
-    return figures
+    """Lag, R and F1 of a minute's dance, with the lead of 80 ms and without one."""
+    scores = {lead_ms: scored_show(lead_ms, 30.0 if short else 61.0) for lead_ms in (80, 0)}
+    level = max(LEVELS, key=scores[80].r)
+    return [figure(lead_ms, level, score) for lead_ms, score in scores.items()]
 
 
-def motion_beats(got: Received, shown_s: np.ndarray) -> np.ndarray:
-    """Times at which the body is slowest: local minima of the mean joint speed, smoothed over 100 ms."""
-    quats = np.array(got.rotations, dtype=np.float64)
-    dots = np.abs(np.sum(quats[1:] * quats[:-1], axis=-1)).clip(0, 1)
-    grid = np.arange(shown_s[0], shown_s[-1], 1 / 120)
-    speed = np.interp(grid, (shown_s[1:] + shown_s[:-1]) / 2, (2 * np.arccos(dots)).mean(axis=1) * 60)
-    window = np.hanning(15)
-    smooth = np.convolve(speed, window / window.sum(), mode="same")
-    low = (smooth[1:-1] < smooth[:-2]) & (smooth[1:-1] <= smooth[2:])
-    around = np.convolve(smooth, np.ones(61) / 61, mode="same")[1:-1]
-    return grid[1:-1][low & (smooth[1:-1] < around)]
+def scored_show(lead_ms: int, seconds: float) -> BeatScore:
+    port = free_port()
+    stage = f"127.0.0.1:{port}?lead_ms={lead_ms}"
+    with running_show("--input", str(TRACK), "--stage", stage, seconds=seconds) as show:
+        got = receive(port, show)
+    start_s, root, rotations = shown(got)
+    minima_s = start_s + motion_beats(root, rotations, POSE_HZ)
+    return beat_score(minima_s, np.arange(0.0, start_s + len(root) / POSE_HZ, 60.0 / BPM), from_s=SKIP_S)
 
 
-def score(minima: np.ndarray, beats: np.ndarray) -> dict:
-    """R, circular lag [ms] and level (beats per motion cycle) where R is largest; F1 at 70 ms; minima per beat."""
-    number = np.interp(minima, beats, np.arange(len(beats)))
-    inside = (minima >= beats[0]) & (minima <= beats[-1])
-    period = float(np.median(np.diff(beats)))
-    levels = {level: np.mean(np.exp(2j * np.pi * level * number[inside])) for level in (0.5, 1.0, 2.0)}
-    level = max(levels, key=lambda one: abs(levels[one]))
-    near = np.abs(minima[inside][:, None] - beats[None, :])
-    hits = min(int((near.min(axis=1) <= 0.070).sum()), int((near.min(axis=0) <= 0.070).sum()))
+def shown(got: Received) -> tuple[float, np.ndarray, np.ndarray]:
+    """Stream time of the first picture [s], root (F, 3) and rotations (F, J, 4) of the pictures, 60 a second."""
+    shown_s = np.array(got.at) - got.stream_zero() + DISPLAY_S
+    pictures_s = np.arange(shown_s[0], shown_s[-1], 1.0 / POSE_HZ)
+    newest = np.searchsorted(shown_s, pictures_s, side="right") - 1
+    return float(pictures_s[0]), np.array(got.root)[newest], np.array(got.rotations)[newest]
+
+
+def figure(lead_ms: int, level: float, score: BeatScore) -> dict:
     return {
+        "figure": "motion beats as shown against music beats",
         "unit": "ms",
-        "lag_ms": round(1e3 * period * float(np.angle(levels[level])) / (2 * np.pi * level), 1),
-        "R": round(float(abs(levels[level])), 3),
+        "lag_ms": round(1e3 * score.lag_s(level), 1),
+        "lead_ms": lead_ms,
+        "display_delay_ms": 1e3 * DISPLAY_S,
         "level": level,
-        "f1_70ms": round(2 * hits / (int(inside.sum()) + len(beats)), 3),
-        "minima_per_beat": round(float(inside.sum()) / len(beats), 2),
+        "R": round(score.r(level), 3),
+        "R_by_chance": round(random_ceiling(score.n), 3),
+        "f1_70ms": round(score.hits.f1, 3),
+        "minima_per_beat": round(score.minima_per_beat, 2),
+        "n": score.n,
+        "track": TRACK.name,
     }

@@ -30,6 +30,7 @@ class Received:
     frame: list[int] = field(default_factory=list)
     time_s: list[float] = field(default_factory=list)  #: stream time at which the pose should be seen
     sent_s: list[float] = field(default_factory=list)  #: stream time of sending
+    root: list[np.ndarray] = field(default_factory=list)  #: (3,) [m] each
     rotations: list[np.ndarray] = field(default_factory=list)  #: (J, 4) each
     status: dict = field(default_factory=dict)  #: the newest status message
 
@@ -46,6 +47,7 @@ class Received:
         self.frame.append(frame)
         self.time_s.append(time_s)
         self.sent_s.append(sent_s)
+        self.root.append(np.frombuffer(message, "<f4", 3, HEAD.size))
         self.rotations.append(np.frombuffer(message, "<f4", joints * 4, HEAD.size + 12).reshape(joints, 4))
 
     def stream_zero(self) -> float:
