@@ -98,6 +98,7 @@ const STEPS = {
     await page.waitForFunction(expression);
     return debug(page);
   },
+  resize: ({ width, height }) => page.setViewportSize({ width, height }),
   click: ({ selector }) => page.click(selector),
   press: ({ key }) => page.keyboard.press(key),
   /** Hand a file over as a hand would: a drop event with a DataTransfer that holds it. */

@@ -26,6 +26,8 @@ let last_pose = null;
 let pose_ms = -Infinity;
 let bands = [0, 0, 0, 0];
 let power = 0;
+let shown_panic = false;
+let offered = false; // the sound, once
 
 const link = new Link(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`, {
   skeleton: meet,
@@ -37,6 +39,8 @@ const link = new Link(`${location.protocol === "https:" ? "wss" : "ws"}://${loca
   status: (status) => {
     panel.show(status);
     bands = bands.map((band, i) => Math.max(band, Math.min(1, status.bands?.[i] || 0)));
+    if (status.audio && !offered) panel.note("sound", "Press Sound to hear what the dancer hears");
+    offered ||= Boolean(status.audio);
     const { panic } = status.controls ?? {};
     if (panic !== shown_panic) panel.note("panic", panic ? "Panic: safe idle. Press Release to dance again." : "", { bad: true, stay: true });
     shown_panic = panic;
@@ -46,7 +50,6 @@ const link = new Link(`${location.protocol === "https:" ? "wss" : "ws"}://${loca
     panel.note("link", state === "open" ? "" : "No show here: trying again by itself", { bad: true, stay: true });
   },
 });
-let shown_panic = false;
 
 const sound = new Sound(() => link.now_s(), (text) => panel.note("sound", text, { bad: true }));
 const panel = new Panel({
@@ -134,7 +137,8 @@ let before_ms = performance.now();
 let second_ms = before_ms;
 function frame(now_ms) {
   requestAnimationFrame(frame);
-  const delta_s = Math.min(0.1, Math.max(0, (now_ms - before_ms) / 1000));
+  if (stage && !stage.due(now_ms)) return;
+  const delta_s = Math.min(0.4, Math.max(0, (now_ms - before_ms) / 1000));
   before_ms = now_ms;
   const stream_s = link.now_s();
   const { pulse, since_s } = panel.pulse(stream_s);
@@ -174,6 +178,7 @@ window.corybant = {
   get stream_s() { return link.now_s(); },
   get synced() { return link.clock.synced; },
   get flags() { return poses.flags; },
+  get software() { return stage?.software ?? false; },
   get quality() { return stage?.quality ?? ""; },
   get malformed() { return link.malformed; },
   get sound() { return { on: sound.on, error_s: sound.error_s ?? null, rate: sound.rate ?? null }; },

@@ -218,7 +218,7 @@ export class Panel {
     for (const { key, value } of this.counts) {
       const count = key === "skipped" ? skipped : status[key];
       put(value, number(count));
-      value.classList.toggle("alert", key === "gaps" && count > 0);
+      value.classList.toggle("alert", (key === "gaps" && count > 0) || (key === "horizon_ms" && count < 0));
     }
     this.showOutputs(outputs);
   }

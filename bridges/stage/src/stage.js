@@ -20,6 +20,7 @@ const LEVELS = [
   { name: "full", ratio: 1.5, shadow: true, mirror: true, bloom: false },
   { name: "show", ratio: 2, shadow: true, mirror: true, bloom: true },
 ];
+const SOFTWARE_HZ = 12;
 const IDLE_ORBIT_S = 8; // the camera starts circling again this long after a hand let go
 
 const FLOOR = {
@@ -92,8 +93,25 @@ export class Stage {
     this.makeFloor();
     if (clean) this.renderer.setClearColor(0, 0);
     else this.makeHaze();
-    this.setLevel(this.pinned >= 0 ? this.pinned : 3);
+    this.software = this.drawnInSoftware();
+    this.setLevel(this.pinned >= 0 ? this.pinned : this.software ? 0 : LEVELS.length - 1);
     this.slow = 0;
+    this.drawn_ms = 0;
+  }
+
+  /** Without a graphics card every pixel costs processor time that the show on the same machine may need. */
+  drawnInSoftware() {
+    const gl = this.renderer.getContext();
+    const detail = gl.getExtension("WEBGL_debug_renderer_info");
+    const name = detail ? gl.getParameter(detail.UNMASKED_RENDERER_WEBGL) : "";
+    return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+  }
+
+  /** Whether to draw now; in software only a dozen times a second. */
+  due(now_ms) {
+    if (this.software && now_ms - this.drawn_ms < 1000 / SOFTWARE_HZ) return false;
+    this.drawn_ms = now_ms;
+    return true;
   }
 
   makeControls(canvas) {
@@ -187,7 +205,7 @@ export class Stage {
   setLevel(level) {
     this.level = level;
     const { ratio, shadow, mirror, bloom } = LEVELS[level];
-    this.ratio = Math.min(devicePixelRatio, ratio);
+    this.ratio = Math.min(devicePixelRatio, this.software && level === 0 ? 0.5 : ratio);
     this.renderer.shadowMap.enabled = shadow;
     this.key.castShadow = shadow;
     this.shade.visible = shadow;
@@ -224,8 +242,8 @@ export class Stage {
     this.composer?.setPixelRatio(this.ratio);
     this.composer?.setSize(width, height);
     const room = { w: free.right - free.left, h: free.bottom - free.top };
-    // The dancer needs about 2.35 m of height and 1.7 m of width inside the free part.
-    const tall = (2.35 * height) / room.h;
+    // The dancer needs about 2.45 m of height and 1.7 m of width inside the free part.
+    const tall = (2.45 * height) / room.h;
     const wide = (1.7 * width) / room.w / (width / height);
     this.camera.fov = Math.min(80, (2 * Math.atan(Math.max(tall, wide) / 2 / CAMERA_M) * 180) / Math.PI);
     this.camera.aspect = width / height;
