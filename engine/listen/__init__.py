@@ -48,10 +48,9 @@ def listen_step(state: ListenState, samples: np.ndarray, gap: bool = False) -> t
     frames = state.frames + 1
     onset_state, strengths = onset_step(state.onsets, samples)
     level_state, level = level_step(state.level, samples)
-    heard = level.audible and not gap
-    if not heard:
+    if gap or not level.audible:
         strengths = np.zeros_like(strengths)
-    beat_state, reading = beat_step(state.beat, strengths, heard)
+    beat_state, reading = beat_step(state.beat, strengths, heard=not (gap or level.silence))
     now_s = frames / MODEL_HZ
     clock, astray = _follow(state.clock, state.astray, reading, now_s)
     beats = clock.beats_at(now_s)

@@ -21,18 +21,23 @@ _FRACTION = _SINCE / PERIODS[_ROW]
 _LOG_PERIOD = np.log(PERIODS)
 _SPACING = np.gradient(_LOG_PERIOD)
 
-_PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.45
+_PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.8  # where a tempo is looked for when nothing is known
+_DANCE_BPM, _DANCE_OCTAVES, _DANCE_TRUST = (
+    112.0,
+    0.5,
+    0.01,
+)  # the level that a dancer would take, told a little each frame
 _DELAY_LOOKS = 3.7  # from an attack to the look in which its onset strength is largest
 _BUMP_LOOKS = 1.1
-_BAND_WEIGHTS = np.array([1.2, 1.0, 1.0, 0.8]) / 4.0
+_BAND_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.0]) / 4.0
 _TRUST = 0.5  # how much of a look's evidence counts; looks are not independent
-_USUAL, _SOFT, _CAP = 0.12, 0.06, 1.6  # strength that is no evidence either way; softening; largest log ratio
-_WEIGHT_HALF, _WEIGHT_QUARTER, _WEIGHT_ELSE = 0.35, 0.1, -0.15
-_LEVELS = 40
+_USUAL, _SOFT, _CAP = 0.08, 0.06, 1.6  # strength that is no evidence either way; softening; largest log ratio
+_WEIGHT_HALF, _WEIGHT_QUARTER = 0.65, 0.1  # of an onset half way and a quarter of the way between beats
+_LEVELS = 16
 _TEMPO_CHANGE = 80.0
 _REACH = 6  # periods to each side that a beat may change to
 _RESET, _RESET_SILENT = 3e-5, 1.0 / (2.5 * LOOK_HZ)  # share of the belief that returns to the prior at every look
-_MEMORY = 768  # looks of onset strength kept for the tempo's own evidence
+_MEMORY = 512  # looks of onset strength kept for the tempo's own evidence
 _TEMPO_TRUST = 0.15
 _SAME_TEMPO = 0.04  # periods this close (log) count as one tempo
 _STAY = 1.3  # another tempo must be this much likelier
@@ -41,18 +46,18 @@ _NEAR_LOOKS = 8  # 70 ms
 
 
 def _templates() -> tuple[np.ndarray, np.ndarray]:
+    """Weights of a look's evidence (C,) and the class of each state (S,)."""
+
     def bump(phase: float) -> np.ndarray:
         periods = PERIODS[_ROW]
         distance = _SINCE - _DELAY_LOOKS - phase * periods
         distance = (distance + periods / 2) % periods - periods / 2
         return np.exp(-0.5 * (distance / _BUMP_LOOKS) ** 2)
 
-    weights = _WEIGHT_ELSE + (1.0 - _WEIGHT_ELSE) * bump(0.0) + (_WEIGHT_HALF - _WEIGHT_ELSE) * bump(0.5)
-    weights += (_WEIGHT_QUARTER - _WEIGHT_ELSE) * np.maximum(bump(0.25), bump(0.75)) - _WEIGHT_ELSE * np.maximum(
-        bump(1 / 3), bump(2 / 3)
-    )
-    levels = np.linspace(weights.min(), 1.0, _LEVELS)
-    return levels, np.rint((weights - levels[0]) / (levels[1] - levels[0])).clip(0, _LEVELS - 1).astype(np.intp)
+    quarters = _WEIGHT_QUARTER * np.maximum(bump(0.25), bump(0.75))
+    weights = np.maximum(np.maximum(bump(0.0), _WEIGHT_HALF * bump(0.5)), quarters)
+    levels = np.linspace(0.0, 1.0, _LEVELS)
+    return levels, np.rint(weights * (_LEVELS - 1)).astype(np.intp)
 
 
 def _changes() -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +73,9 @@ def _changes() -> tuple[np.ndarray, np.ndarray]:
 
 _LEVEL, _CLASS = _templates()
 _CHANGE, _SOURCE = _changes()
-_TEMPO_PRIOR = np.exp(-0.5 * (np.log2(60.0 * LOOK_HZ / PERIODS / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2) * _SPACING
+_BPM = 60.0 * LOOK_HZ / PERIODS
+_TEMPO_PRIOR = np.exp(-0.5 * (np.log2(_BPM / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2) * _SPACING
+_DANCEABLE = -0.5 * _DANCE_TRUST * (np.log2(_BPM / _DANCE_BPM) / _DANCE_OCTAVES) ** 2
 _TEMPO_PRIOR /= _TEMPO_PRIOR.sum()
 _PRIOR = (_TEMPO_PRIOR / PERIODS)[_ROW]
 _ALIKE = (np.abs(_LOG_PERIOD[:, None] - _LOG_PERIOD[None, :]) < _SAME_TEMPO).astype(np.float64)
@@ -131,7 +138,7 @@ def _tempo_evidence(memory: np.ndarray) -> np.ndarray:
         lag = times * PERIODS
         score += (lags[lag] + np.maximum(lags[lag - 1], lags[lag + 1])) / (2 * times)
     score /= 2.08
-    return np.exp(_TEMPO_TRUST * (score - score.max()))
+    return np.exp(_TEMPO_TRUST * (score - score.max()) + _DANCEABLE)
 
 
 def _read(belief: np.ndarray, before: float) -> tuple[BeatReading, float]:

@@ -12,7 +12,7 @@ _GATE_BELOW_DB = 45.0  # nor this far below the loudest of the last half minute
 _SHORT = float(np.exp(-1.0 / (0.15 * MODEL_HZ)))
 _TOP_FALL_DB = 0.25 / MODEL_HZ
 _LOW_RISE_DB = 0.4 / MODEL_HZ
-_SILENCE_FRAMES = MODEL_HZ // 2
+_SILENCE_FRAMES = MODEL_HZ  # slow, dry music is quiet between its beats
 
 
 @dataclass(frozen=True, slots=True)
