@@ -1,4 +1,4 @@
-"""Human drumming as the music's fine structure: which band is struck when, in beats. Groove MIDI Dataset (CC BY 4.0)."""
+"""Human drumming as the music's fine structure: which band is struck when. Groove MIDI Dataset (CC BY 4.0)."""
 
 import csv
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def band_of(note: int) -> int:
     return 0 if note in KICK else 3 if note in HATS else 1 if note in LOW_TOMS else 2
 
 
-#: Style and tempo of the performances that the evaluation tracks were rendered from: whatever matches stays out of training.
+#: Style and tempo of the performances that the evaluation tracks are rendered from: what matches stays out.
 TEST = {
     ("funk", 80),
     ("hiphop", 90),
@@ -51,7 +51,7 @@ def read_grooves(*, shortest_s: float = 15.0) -> list[Groove]:
 
     folder = data_root() / "music" / "groove_midi"
     grooves = []
-    with open(folder / "info.csv", newline="") as table:
+    with (folder / "info.csv").open(newline="") as table:
         for line in csv.DictReader(table):
             path = folder / line["midi_filename"]
             if line["beat_type"] != "beat" or line["time_signature"] != "4-4" or is_test(line):

@@ -1,14 +1,18 @@
 """Train the generator on tokens of a trained tokeniser, part of the time on its own output.
 
-CORYBANT_DATA=../data python -m realtime_models.training.train_generator --tokeniser runs/tokeniser.pt --minutes 60 --out runs/generator.pt
+    CORYBANT_DATA=../data python -m realtime_models.training.train_generator --tokeniser runs/tokeniser.pt \\
+        --minutes 60 --out runs/generator.pt
 """
 
 import argparse
+import os
+import pickle
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import distributed as dist
 
 from engine import condition as layout
 from realtime_models.network import Generator, digit_table
@@ -35,6 +39,38 @@ def load_tokeniser(path: Path) -> Tokeniser:
     model = Tokeniser(ModelSpec.from_json(saved["spec"]))
     model.load_state_dict(saved["model"])
     return model.eval()
+
+
+def share_gradients(model: torch.nn.Module) -> None:
+    """Mean of the gradients over all processes of a distributed run; nothing to do in a single one."""
+    if not dist.is_initialized():
+        return
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def common(value: float) -> float:
+    """The first process's value, so that all end and slow down together."""
+    if not dist.is_initialized():
+        return value
+    told = torch.tensor([value])
+    dist.broadcast(told, 0)
+    return told.item()
+
+
+def cached_bank(path: Path | None, splits: tuple[str, ...], tokeniser: Tokeniser, **options) -> tuple[list, list]:
+    """Bank and token rows; kept in a file between runs where one is named (training data: never commit it)."""
+    if path and path.exists():
+        return pickle.loads(path.read_bytes())
+    bank = build_bank(read_clips(splits=splits), **options)
+    made = (bank, tokenise_bank(bank, tokeniser))
+    if path:
+        path.write_bytes(pickle.dumps(made))
+    return made
 
 
 class Trainer:
@@ -84,7 +120,7 @@ class Trainer:
         return hidden[b, at].flatten(0, 1), before.flatten(0, 1), condition.flatten(0, 1), style.flatten(), rows
 
     def own_output(self, codes: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The history with some rows replaced by what the model itself makes there (scheduled sampling, in parallel)."""
+        """The history with some rows replaced by what the model makes there (parallel scheduled sampling)."""
         with torch.no_grad():
             self.model.eval()
             at = torch.randint(2, codes.shape[1] - self.spec.plan_rows, (len(codes), 3), generator=self.random)
@@ -129,6 +165,7 @@ class Trainer:
             loss, told = self.loss(batch, own=own)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        share_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         with torch.no_grad():
@@ -154,42 +191,52 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cache", type=Path, help="folder for the prepared bank, to start faster the next time")
     args = parser.parse_args()
+    if "WORLD_SIZE" in os.environ:  # torchrun: one process a core or a GPU
+        dist.init_process_group("gloo")
+        args.seed += 1000 * dist.get_rank()
+    first = not dist.is_initialized() or dist.get_rank() == 0
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     tokeniser = load_tokeniser(args.tokeniser)
     spec, grooves = tokeniser.spec, read_grooves()
-    bank = build_bank(read_clips())
-    sequences = Sequences(bank, tokenise_bank(bank, tokeniser), grooves, spec, args.rows, args.seed)
-    held_bank = build_bank(read_clips(splits=("val", "test")), speeds=(1.0,))
-    held = Sequences(held_bank, tokenise_bank(held_bank, tokeniser), grooves, spec, args.rows, 0).draw(32)
+    cache = args.cache and args.cache / "train.pkl", args.cache and args.cache / "held.pkl"
+    sequences = Sequences(*cached_bank(cache[0], ("train",), tokeniser), grooves, spec, args.rows, args.seed)
+    held_set = cached_bank(cache[1], ("val", "test"), tokeniser, speeds=(1.0,))
+    held = Sequences(*held_set, grooves, spec, args.rows, 0).draw(32)
     trainer = Trainer(spec, positions=args.positions, seed=args.seed)
     if args.resume:
         trainer.model.load_state_dict(torch.load(args.resume, weights_only=True)["latest"])
         trainer.average = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    if dist.is_initialized():
+        for parameter in trainer.model.parameters():
+            dist.broadcast(parameter.data, 0)
     count = sum(p.numel() for p in trainer.model.parameters()) / 1e6
     print(
         f"{count:.2f} M parameters, {len(grooves)} grooves, {sum(len(r.tokens) for r in sequences.rows)} rows",
         flush=True,
     )
     start, step, running = time.monotonic(), 0, {}
-    while (done := (time.monotonic() - start) / 60 / args.minutes) < 1:
-        rate = 6e-4 * min(1, (step + 1) / 200) * (0.5 + 0.5 * np.cos(np.pi * done)) + 5e-6
+    while (done := common((time.monotonic() - start) / 60 / args.minutes)) < 1:
+        rate = args.rate * min(1, (step + 1) / 200) * (0.5 + 0.5 * np.cos(np.pi * done)) + 5e-6
         own = (done > 0.15 or args.resume is not None) and step % 2 == 0
         told = trainer.step(sequences.draw(args.batch), rate, own=own)
         running = {k: 0.98 * running.get(k, v) + 0.02 * v for k, v in told.items()}
         step += 1
-        if step % 200 == 0:
+        if first and step % 200 == 0:
             words = " ".join(f"{k} {v:.3f}" for k, v in (running | trainer.validate(held)).items())
             print(f"{done:5.0%} step {step} {(time.monotonic() - start) / step:.2f} s/step  {words}", flush=True)
             torch.save(
                 {"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step},
                 args.out,
             )
-    torch.save(
-        {"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step}, args.out
-    )
+    if first:
+        torch.save(
+            {"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step}, args.out
+        )
 
 
 if __name__ == "__main__":
