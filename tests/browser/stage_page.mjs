@@ -14,7 +14,7 @@ const FLAGS = [
   "--disable-features=OptimizationHints,MediaRouter,Translate,InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater",
   "--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000; // a machine without a graphics card that is busy with other things
 
 const seen = { console: [], requests: [], steps: [] };
 let page;
@@ -37,6 +37,15 @@ function bones() {
     right_wrist: at("hand_r", "mixamorig:RightHand"), left_ankle: at("foot_l", "mixamorig:LeftFoot"),
     left_foot: at("ball_l", "mixamorig:LeftToeBase"), pose: lastPose,
   };
+}
+
+async function changes(wanted, look) {
+  const values = [];
+  for (const until = Date.now() + PATIENCE_MS; values.length < wanted && Date.now() < until; await page.waitForTimeout(40)) {
+    const value = await look();
+    if (JSON.stringify(value) !== JSON.stringify(values.at(-1))) values.push(value);
+  }
+  return values;
 }
 
 const STEPS = {
@@ -62,16 +71,9 @@ const STEPS = {
     await target.screenshot({ path: join(plan.out, file), type, omitBackground: transparent, timeout: PATIENCE_MS });
     return debug(page);
   },
-  /** Values of an expression over a while, every change once. */
-  async watch({ expression, ms, every = 40 }) {
-    const values = [];
-    const until = Date.now() + ms;
-    while (Date.now() < until) {
-      const value = await page.evaluate(expression);
-      if (JSON.stringify(value) !== JSON.stringify(values.at(-1))) values.push(value);
-      await page.waitForTimeout(every);
-    }
-    return values;
+  /** Values of an expression, every change once, until there were so many. */
+  async watch({ expression, values: wanted }) {
+    return changes(wanted, () => page.evaluate(expression));
   },
   /** Where bones of the body on stage are [m], whatever rig it is, and the pose that put them there. */
   bones: () => page.evaluate(bones),
@@ -87,12 +89,8 @@ const STEPS = {
     const { innerWidth: width, innerHeight: height } = window;
     return { ...places, width, height, scroll: document.documentElement.scrollWidth, root: window.corybant.rootScreen };
   }),
-  /** The same bones again and again. */
-  async moves({ ms, every = 200 }) {
-    const looks = [];
-    for (const until = Date.now() + ms; Date.now() < until; await page.waitForTimeout(every)) looks.push(await page.evaluate(bones));
-    return looks;
-  },
+  /** The same bones again and again, every change once, until they were at so many places. */
+  moves: ({ looks }) => changes(looks, () => page.evaluate(bones)),
   evaluate: ({ expression }) => page.evaluate(expression),
   async until({ expression }) {
     await page.waitForFunction(expression);

@@ -131,17 +131,14 @@ export class Stage {
 
   makeLights() {
     this.key = new SpotLight(0xffe2c4, 60, 14, 0.5, 0.75, 1.6);
-    this.key.position.set(1.6, 4.6, 3.4);
     this.key.castShadow = true;
     this.key.shadow.mapSize.set(1024, 1024);
     this.key.shadow.bias = -0.0006;
     this.key.shadow.normalBias = 0.02;
     this.key.shadow.radius = 5;
     this.cold = new DirectionalLight(0x59c8ff, 2.6);
-    this.cold.position.set(-3.2, 2.4, -3);
     this.warm = new DirectionalLight(0xff7a3c, 2.2);
-    this.warm.position.set(3.4, 1.6, -2.6);
-    this.scene.add(this.key, this.key.target, this.cold, this.warm, new HemisphereLight(0x8fa6c4, 0x14100d, 0.55));
+    this.scene.add(this.key, this.key.target, this.cold, this.cold.target, this.warm, this.warm.target, new HemisphereLight(0x8fa6c4, 0x14100d, 0.55));
     this.scene.add(new AmbientLight(0xffffff, 0.06));
   }
 
@@ -272,8 +269,14 @@ export class Stage {
     this.follow.y += (0.94 + (hip.y - 1) * 0.25 - this.follow.y) * ease;
     this.key.intensity = (64 + 30 * pulse) * power;
     this.key.color.setHSL(0.09 - 0.03 * bands[0], 0.55, 0.86 - 0.08 * bands[0]);
-    this.key.target.position.copy(this.follow);
-    this.key.position.set(this.follow.x + 1.6, 4.6, this.follow.z + 3.4);
+    for (const light of [this.key, this.cold, this.warm]) light.target.position.copy(this.follow);
+    // Lights keep their side of the picture while the camera circles: the key in front, the rims behind.
+    const seen = Math.atan2(this.camera.position.x - this.follow.x, this.camera.position.z - this.follow.z);
+    const place = (light, turn, away_m, height_m) =>
+      light.position.set(this.follow.x + away_m * Math.sin(seen + turn), height_m, this.follow.z + away_m * Math.cos(seen + turn));
+    place(this.key, 0.35, 3.7, 4.6);
+    place(this.cold, Math.PI + 0.85, 4.4, 2.4);
+    place(this.warm, Math.PI - 0.9, 4.3, 1.6);
     this.cold.intensity = (2.0 + 2.6 * bands[3] + 0.6 * pulse) * power;
     this.cold.color.setHSL(0.55 + 0.06 * bands[3], 0.9, 0.64);
     this.warm.intensity = (1.7 + 2.6 * bands[0] + 0.6 * pulse) * power;
