@@ -11,13 +11,14 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from bridges.flags import BLACKOUT, FREEZE, HELD, PANIC
-from bridges.latch import Shown, choose
+from bridges.latch import BACK_TICKS, Shown, choose
+from engine.accent import Accent, accent_step
 from engine.clock import ClockMap, now_s, wait_until
 from engine.errors import ConfigError, nearest
 from engine.metrics import Histogram
@@ -76,7 +77,7 @@ class Lane:
         self._timeline, self._clock, self._live, self._guard = timeline, clock, live, guard
         self._deliver = getattr(sink, "deliver", None) or (lambda pose, flags, sent_s: sink.send(pose))
         self._skeleton = HOUSE
-        self._shown, self._guard_state = Shown(), None
+        self._shown, self._guard_state, self._accent, self._on_tail = Shown(), None, Accent(), False
         self._dancing = False  # a pose has come from the timeline; the wait for the first one is not counted as held
         self._next: int | None = None  # the tick to be sent next
         self.sent = self.skipped = self.held = self.missed = self.errors = self.reopened = 0
@@ -107,7 +108,7 @@ class Lane:
         self._next = tick + 1
         self.late.add((mono_s - deadline_s) * 1000)
         try:
-            pose, flags = self._decide(tick)
+            pose, flags = self._decide(tick, tick_at(stream_s))
         except Exception as error:  # not the sink's fault; the next pose may be better, and the lane must live
             self.errors += 1
             self.last_error = f"{type(error).__name__}: {error}"
@@ -117,12 +118,18 @@ class Lane:
         else:
             self.missed += 1
 
-    def _decide(self, tick: int) -> tuple[Pose, int]:
-        """The pose of ``tick`` after latch, fall-back and guard, and its flags."""
+    def _decide(self, tick: int, now_tick: int) -> tuple[Pose, int]:
+        """The pose of ``tick`` after latch, fall-back, accent and guard, and its flags."""
         controls: Controls = self._live.controls
-        due = self._timeline.at(tick) or self._timeline.fallback(tick)
+        due = self._timeline.at(tick)
+        if due is not None and self._on_tail:  # the plan caught up: from the fall-back into it without a jump
+            self._shown = replace(self._shown, back=max(self._shown.back, BACK_TICKS // 2))
+        self._on_tail = due is None and (due := self._timeline.fallback(tick)) is not None
         self._shown, dry = choose(self._shown, tick, due, controls)
-        self._guard_state, pose, reason = self._guard(self._guard_state, self._shown.pose)
+        pose = self._shown.pose
+        if not (controls.freeze or controls.blackout or controls.panic):
+            self._accent, pose = accent_step(self._accent, pose, self._live.features, now_tick)
+        self._guard_state, pose, reason = self._guard(self._guard_state, pose)
         self._shown = self._shown.corrected(pose)
         if reason is not None:
             self.guarded[reason] += 1

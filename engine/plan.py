@@ -96,8 +96,14 @@ def commit_row(
         roots.append(root)
         rotations.append(turned)
     first = state.row * ROW_FRAMES
+    later = [
+        toward_idle(rows.root[i], rows.rotations[i], 2 * (first + i), rows.place, state.calm)
+        for i in range(ROW_FRAMES, len(rows.root))
+    ]
     poses = frames_to_poses(first, np.stack(roots), np.stack(rotations), state.last)
-    tail = frames_to_poses(first + ROW_FRAMES, rows.root[ROW_FRAMES:], rows.rotations[ROW_FRAMES:], poses[-1])
+    tail = frames_to_poses(
+        first + ROW_FRAMES, np.stack([root for root, _ in later]), np.stack([turned for _, turned in later]), poses[-1]
+    )
     after = replace(state, model=model_state, row=state.row + 1, place=rows.place, feet=feet, last=poses[-1], tail=tail)
     return after, poses
 

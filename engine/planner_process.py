@@ -30,6 +30,7 @@ MOST_POSES = (PLANNED_BYTES - PLANNED_HEAD.itemsize) // POSE_RECORD.itemsize
 
 READY, FAILED, RANG, QUIT = b"r", b"e", b"p", b"q"
 _FULL_PAUSE_S = 0.002
+_LISTEN_S = 0.02  #: the ring is looked into this often even if no bell is heard
 
 Load = Callable[[], Planner]
 
@@ -82,10 +83,18 @@ class _Work:
         gc.collect()
         gc.freeze()
         self._bell.send_bytes(READY + pickle.dumps((self._planner.identity, self._planner.styles)))
-        while self._bell.recv_bytes() != QUIT:
-            while (record := self._asked.pop()) is not None:
+        while not self._told_to_quit(_LISTEN_S):
+            while (record := self._asked.pop()) is not None and not self._told_to_quit(0.0):
                 number, features, controls = pickle.loads(record)
                 state = self._plan(number, state, features, controls)
+
+    def _told_to_quit(self, wait_s: float) -> bool:
+        """Take every ring of the bell that waits: unheard rings would fill the pipe and block the parent."""
+        while self._bell.poll(wait_s):
+            if self._bell.recv_bytes() == QUIT:
+                return True
+            wait_s = 0.0
+        return False
 
     def _plan(self, number: int, state: Any, features: MusicFeatures | None, controls: Controls) -> Any:
         if features is None:  # taken out by the parent

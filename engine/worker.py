@@ -174,13 +174,13 @@ class PlannerWorker:
         """Move kept records into the ring while there is room. The lock is held."""
         if not self._ready.is_set():
             return
-        before = self._sent
+        was_empty, before = not len(self._asked), self._sent
         while self._kept and self._sent < self._kept[-1][0]:
             _, _, record = self._kept[self._sent + 1 - self._kept[0][0]]
             if not self._asked.push(record):
                 break
             self._sent += 1
-        if self._sent > before:
+        if was_empty and self._sent > before:  # a worker with work in the ring looks there by itself
             with suppress(OSError):  # it died: the reader will find out
                 self._bell.send_bytes(b"f")
 

@@ -173,6 +173,11 @@ class Trainer:
                 self.average[name].lerp_(value, 0.002) if value.is_floating_point() else self.average[name].copy_(value)
         return told
 
+    def save(self, path: Path, step: int) -> None:
+        """Averaged weights (they ship) and the latest (training goes on from them)."""
+        state = {"spec": self.spec.to_json(), "model": self.average, "latest": self.model.state_dict(), "step": step}
+        torch.save(state, path)
+
     def validate(self, batch: Batch) -> dict[str, float]:
         self.model.eval()
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -229,14 +234,9 @@ def main() -> None:
         if first and step % 200 == 0:
             words = " ".join(f"{k} {v:.3f}" for k, v in (running | trainer.validate(held)).items())
             print(f"{done:5.0%} step {step} {(time.monotonic() - start) / step:.2f} s/step  {words}", flush=True)
-            torch.save(
-                {"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step},
-                args.out,
-            )
+            trainer.save(args.out, step)
     if first:
-        torch.save(
-            {"spec": spec.to_json(), "model": trainer.average, "latest": trainer.model.state_dict(), "step": step}, args.out
-        )
+        trainer.save(args.out, step)
 
 
 if __name__ == "__main__":
