@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from engine.errors import nearest
-from engine.types import BeatClock, Controls, MusicFeatures, Tick
+from engine.types import MODEL_HZ, BeatClock, Controls, MusicFeatures, Tick
 
 RANGES = {"energy": (0.0, 2.0), "follow": (0.0, 2.0), "nudge_ms": (-200.0, 200.0)}
 SWITCHES = ("freeze", "blackout", "panic")
 CONTROL_NAMES = ("style", *RANGES, *SWITCHES)
 
+STATUS_FRAMES = MODEL_HZ // 10  #: model frames that one status sums up: it goes out ten times a second
 _WAITING_EVENTS = 256  #: controls posted within one model frame; more are refused and counted
 
 
@@ -80,6 +81,7 @@ class LiveState:
         self.refused = 0  #: controls refused: unknown name or value, or more than the queue holds
         self._controls = controls
         self._features = unheard()
+        self._recent: tuple[MusicFeatures, ...] = (self._features,)
         self._tick = Tick(0)
         self._events: queue.Queue[ControlEvent] = queue.Queue(_WAITING_EVENTS)
         self._lock = threading.Lock()
@@ -116,6 +118,7 @@ class LiveState:
 
     def publish(self, features: MusicFeatures, tick: Tick) -> None:
         """Swap in what is known now. Called by the listener only."""
+        self._recent = (*self._recent[-(STATUS_FRAMES - 1) :], features)
         self._features, self._tick = features, tick
 
     def report_with(self, status: Callable[[], dict[str, Any]]) -> None:
@@ -125,12 +128,13 @@ class LiveState:
     def status(self) -> dict[str, Any]:
         """The JSON status of the WebSocket protocol, without ``type``."""
         features, beat = self._features, self._features.beat
+        bands = np.max([one.bands for one in self._recent], axis=0)  # meters must not miss a kick between two reports
         known = {
             "beat": {**asdict(beat), "bpm": beat.bpm},
             "level_db": float(features.loudness_db),
             "energy": float(features.energy),
-            "onset": float(features.onset),
-            "bands": [float(band) for band in features.bands],
+            "onset": max(float(one.onset) for one in self._recent),
+            "bands": [float(band) for band in bands],
             "silence": bool(features.silence),
             "section": features.section,
             "controls": asdict(self._controls),
