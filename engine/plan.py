@@ -80,7 +80,7 @@ def commit_row(
         state, level=condition.fold_level(features.beat.period_s, state.level), calm=settle(state.calm, features)
     )
     asked = Condition(
-        window=window_conditions(state, features, controls, model.spec.plan_rows),
+        window=window_conditions(state, features, controls, model.spec),
         style=choose_style(model.spec.styles, state, features, controls),
         follow=controls.follow,
         calm=state.calm,
@@ -127,15 +127,16 @@ def toward_idle(
     return at, quat_slerp(rotations, turned, np.full(len(rotations), u))
 
 
-def window_conditions(state: PlanState, features: MusicFeatures, controls: Controls, rows: int) -> np.ndarray:
+def window_conditions(state: PlanState, features: MusicFeatures, controls: Controls, spec: Any) -> np.ndarray:
     """(W, SIZE) conditions of the rows to come: predicted beats row by row, the newest heard audio, wish and stage in
     all.
     """
+    rows = spec.plan_rows
     out = np.zeros((rows, condition.SIZE), np.float32)
     frames = (state.row * ROW_FRAMES + np.arange(rows * ROW_FRAMES)).reshape(rows, ROW_FRAMES)
     clock, fold = features.beat, 2.0**-state.level
     sure = 0.7 + 0.3 * min(clock.confidence, 1.0) if clock.confidence > SURE and not features.silence else 0.0
-    beats = clock.beats_at(frames / MODEL_HZ - controls.nudge_ms / 1000) * fold
+    beats = clock.beats_at(frames / MODEL_HZ + spec.lag_s - controls.nudge_ms / 1000) * fold
     period = np.full(rows, clock.period_s / fold)
     if sure:
         out[:, condition.BEAT] = condition.beat_numbers(beats, period, np.full(rows, sure))

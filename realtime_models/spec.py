@@ -34,6 +34,7 @@ class ModelSpec:
     refine_steps: int = 4
     temperature: float = 0.9  #: of token sampling
     guidance: float = 2.0  #: how hard the music pushes at ``follow`` = 1
+    lag_s: float = 0.0  #: how late the body's stops come after the beat that it was told; the planner tells it earlier
     condition: int = CONDITION
     styles: tuple[str, ...] = ("any", "salsa", "indian", "pop", "modern", "lindy", "karate", "walk", "other")
 

@@ -37,11 +37,17 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=ModelSpec.guidance)
     parser.add_argument("--temperature", type=float, default=ModelSpec.temperature)
     parser.add_argument("--steps", type=int, default=ModelSpec.refine_steps)
+    parser.add_argument("--lag-ms", type=float, default=0.0, help="as measured on validation tracks")
     parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args()
     tokeniser, generator, spec = load_trained(args.tokeniser, args.generator)
     spec = replace(
-        spec, identity=args.identity, guidance=args.guidance, temperature=args.temperature, refine_steps=args.steps
+        spec,
+        identity=args.identity,
+        guidance=args.guidance,
+        temperature=args.temperature,
+        refine_steps=args.steps,
+        lag_s=args.lag_ms / 1000,
     )
     export(tokeniser, generator, spec, standing_tokens(tokeniser), args.out)
     print(f"exported to {args.out}")
