@@ -15,14 +15,16 @@ DATA = Path(__file__).parent / "data"
 
 
 def drums(seconds: float, bpm: float, first_s: float = 0.25, level: float = 0.7) -> np.ndarray:
-    """Kick on every beat and a hat between, at 24 kHz, (N,) float32."""
+    """Kick on every beat, snare on every second, hats on eighths, at 24 kHz, (N,) float32."""
     rng, rate = np.random.default_rng(0), LISTEN_RATE_HZ
     sound = rng.normal(scale=1e-4, size=round(seconds * rate))
     n = np.arange(rate // 5) / rate
     kick = np.sin(2 * np.pi * (50 * n + 4 * (1 - np.exp(-n / 0.02)))) * np.exp(-n / 0.06)
-    hat = 0.15 * rng.normal(size=len(n)) * np.exp(-n / 0.01)
+    hat = 0.05 * rng.normal(size=len(n)) * np.exp(-n / 0.01)
+    snare = 0.3 * rng.normal(size=len(n)) * np.exp(-n / 0.05) + 0.3 * np.sin(2 * np.pi * 190 * n) * np.exp(-n / 0.05)
     for k in range(int((seconds - first_s) * bpm / 60)):
-        for stroke, at_s in ((kick, k * 60 / bpm), (hat, (k + 0.5) * 60 / bpm)):
+        beat = kick + hat + (k % 2) * snare
+        for stroke, at_s in ((beat, k * 60 / bpm), (hat, (k + 0.5) * 60 / bpm)):
             at = round((first_s + at_s) * rate)
             sound[at : at + len(n)] += stroke[: max(len(sound) - at, 0)]
     return (level * sound).astype(np.float32)

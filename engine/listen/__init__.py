@@ -16,7 +16,8 @@ from engine.types import LISTEN_HOP, MODEL_HZ, BeatClock, MusicFeatures
 
 __all__ = ["Front", "Heard", "ListenState", "listen_step", "quantise", "start_listening"]
 
-_SLEW, _SLEW_PERIOD = 0.15, 0.12  # share of the error that is taken back in a frame
+_SURE = 0.95  # nothing is surer: the music may mean another beat than the filter
+_SLEW, _SLEW_PERIOD = 0.1, 0.12  # share of the error that is taken back in a frame
 _FAR_BEATS, _FAR_PERIOD = 0.12, 0.08  # larger than this is another beat, not an error
 _PATIENCE_FRAMES = 6  # another beat must stand for so long before the clock goes over to it
 
@@ -55,7 +56,7 @@ def listen_step(state: ListenState, samples: np.ndarray, gap: bool = False) -> t
     clock, astray = _follow(state.clock, state.astray, reading, now_s)
     beats = clock.beats_at(now_s)
     until_next_s = (math.floor(beats) + 1 - beats) * clock.period_s
-    confidence = agreement(beat_state.belief, until_next_s)
+    confidence = _SURE * reading.clarity * agreement(beat_state.belief, until_next_s)
     clock = BeatClock(clock.anchor_s, clock.count, clock.period_s, 0, 4, confidence, 0.0)
     bands = strengths.max(axis=0)
     features = MusicFeatures(

@@ -22,27 +22,24 @@ _LOG_PERIOD = np.log(PERIODS)
 _SPACING = np.gradient(_LOG_PERIOD)
 
 _PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.8  # where a tempo is looked for when nothing is known
-_DANCE_BPM, _DANCE_OCTAVES, _DANCE_TRUST = (
-    112.0,
-    0.5,
-    0.01,
-)  # the level that a dancer would take, told a little each frame
+_DANCE_BPM, _DANCE_OCTAVES, _DANCE_TRUST = 112.0, 0.5, 0.03  # the level a dancer would take, a nudge each frame
 _DELAY_LOOKS = 3.7  # from an attack to the look in which its onset strength is largest
 _BUMP_LOOKS = 1.1
-_BAND_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.0]) / 4.0
+_BAND_WEIGHTS = np.array([1.2, 1.0, 1.0, 0.8]) / 4.0
 _TRUST = 0.5  # how much of a look's evidence counts; looks are not independent
 _USUAL, _SOFT, _CAP = 0.08, 0.06, 1.6  # strength that is no evidence either way; softening; largest log ratio
-_WEIGHT_HALF, _WEIGHT_QUARTER = 0.65, 0.1  # of an onset half way and a quarter of the way between beats
-_LEVELS = 16
+_WEIGHT_HALF, _WEIGHT_QUARTER, _WEIGHT_THIRD = 0.7, 0.1, -0.1  # of an onset there between two beats
+_LEVELS = 23  # so that 0 is one of them
 _TEMPO_CHANGE = 80.0
 _REACH = 6  # periods to each side that a beat may change to
 _RESET, _RESET_SILENT = 3e-5, 1.0 / (2.5 * LOOK_HZ)  # share of the belief that returns to the prior at every look
 _MEMORY = 512  # looks of onset strength kept for the tempo's own evidence
-_TEMPO_TRUST = 0.15
+_TEMPO_TRUST = 0.1
 _SAME_TEMPO = 0.04  # periods this close (log) count as one tempo
 _STAY = 1.3  # another tempo must be this much likelier
 _BINS = 64
 _NEAR_LOOKS = 8  # 70 ms
+_UNCLEAR, _CLEAR = 0.3, 1.0  # summed square of the recent onset strength: ambient sound and music with a beat
 
 
 def _templates() -> tuple[np.ndarray, np.ndarray]:
@@ -54,10 +51,12 @@ def _templates() -> tuple[np.ndarray, np.ndarray]:
         distance = (distance + periods / 2) % periods - periods / 2
         return np.exp(-0.5 * (distance / _BUMP_LOOKS) ** 2)
 
-    quarters = _WEIGHT_QUARTER * np.maximum(bump(0.25), bump(0.75))
-    weights = np.maximum(np.maximum(bump(0.0), _WEIGHT_HALF * bump(0.5)), quarters)
-    levels = np.linspace(0.0, 1.0, _LEVELS)
-    return levels, np.rint(weights * (_LEVELS - 1)).astype(np.intp)
+    places = ((1.0, (0.0,)), (_WEIGHT_HALF, (0.5,)), (_WEIGHT_QUARTER, (0.25, 0.75)), (_WEIGHT_THIRD, (1 / 3, 2 / 3)))
+    bumps = np.array([np.maximum.reduce([bump(phase) for phase in phases]) for _, phases in places])
+    nearest = bumps.argmax(axis=0)
+    weights = np.array([weight for weight, _ in places])[nearest] * bumps.max(axis=0)
+    levels = np.linspace(-0.1, 1.0, _LEVELS)
+    return levels, np.rint((weights - levels[0]) / (levels[1] - levels[0])).astype(np.intp)
 
 
 def _changes() -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +94,7 @@ class BeatReading:
 
     phase: float  #: [beats] since the last beat, 0..1
     period_s: float
-    tempo_share: float  #: probability of this tempo
+    clarity: float  #: 0..1 how much there was to go by in the last seconds
 
 
 def start_beat() -> BeatState:
@@ -109,11 +108,13 @@ def beat_step(state: BeatState, onsets: np.ndarray, heard: bool) -> tuple[BeatSt
     for strength in strengths:
         belief = _look(belief, float(strength), heard)
     memory = np.concatenate([state.memory[LOOKS:], strengths])
+    recent = (memory - memory.mean()) * _TAPER
     if heard:
-        belief = belief * _tempo_evidence(memory)[_ROW]
+        belief = belief * _tempo_evidence(recent)[_ROW]
         belief = belief / belief.sum()
-    reading, log_period = _read(belief, state.log_period)
-    return BeatState(belief, memory, log_period), reading
+    phase, log_period = _read(belief, state.log_period)
+    clarity = min(max((float(np.add.reduce(recent * recent)) - _UNCLEAR) / (_CLEAR - _UNCLEAR), 0.0), 1.0)
+    return BeatState(belief, memory, log_period), BeatReading(phase, float(np.exp(log_period)) / LOOK_HZ, clarity)
 
 
 def _look(belief: np.ndarray, strength: float, heard: bool) -> np.ndarray:
@@ -128,9 +129,9 @@ def _look(belief: np.ndarray, strength: float, heard: bool) -> np.ndarray:
     return moved * ((1.0 - reset) / moved.sum()) + reset * _PRIOR
 
 
-def _tempo_evidence(memory: np.ndarray) -> np.ndarray:
+def _tempo_evidence(recent: np.ndarray) -> np.ndarray:
     """Factor (K,) for each period from the autocorrelation of the last seconds' onset strength."""
-    spectrum = np.fft.rfft((memory - memory.mean()) * _TAPER, 2048)
+    spectrum = np.fft.rfft(recent, 2048)
     lags = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:600]
     lags = lags / (lags[0] + 1e-3)
     score = np.zeros(_COUNT)
@@ -141,7 +142,8 @@ def _tempo_evidence(memory: np.ndarray) -> np.ndarray:
     return np.exp(_TEMPO_TRUST * (score - score.max()) + _DANCEABLE)
 
 
-def _read(belief: np.ndarray, before: float) -> tuple[BeatReading, float]:
+def _read(belief: np.ndarray, before: float) -> tuple[float, float]:
+    """Phase [beats] and log period [looks] of the likeliest tempo, staying with the one before when in doubt."""
     shares = np.add.reduceat(belief, _START)
     alike = np.add.reduce(_ALIKE * shares, axis=1)
     best = int(alike.argmax())
@@ -160,7 +162,7 @@ def _read(belief: np.ndarray, before: float) -> tuple[BeatReading, float]:
     offset = (fractions - peak + 0.5) % 1.0 - 0.5
     weights = weights * (np.abs(offset) < 0.1)
     phase = (peak + float((weights * offset).sum() / weights.sum())) % 1.0
-    return BeatReading(phase, looks / LOOK_HZ, share), float(np.log(looks))
+    return phase, float(np.log(looks))
 
 
 def agreement(belief: np.ndarray, until_next_s: float) -> float:
