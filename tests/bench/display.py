@@ -14,7 +14,7 @@ from realtime_models.training.score import LEVELS, BeatScore, beat_score, motion
 from tests.bench.running import TRACK, Received, free_port, receive, running_show
 
 DISPLAY_S = 0.080
-BPM = 124.0  #: of the demo track, from its first sample on (engine/demo.txt)
+BPM = 92.0  #: of the demo track, from its first sample on (engine/demo.txt)
 SKIP_S = 8.0  #: the ear needs a few bars to be sure
 
 
