@@ -51,16 +51,17 @@ print(json.dumps({"rate": source.rate, "stats": source.stats(), "rows": rows, "a
 
 
 def music() -> np.ndarray:
-    """Kick on the beat, hat between, a held chord; (N,) float32."""
+    """Kick on the beat, snare on every second, hats on eighths, a held chord; (N,) float32."""
     rng, t = np.random.default_rng(0), np.arange(int(MUSIC_S * RATE)) / RATE
     sound = 0.03 * sum(np.sin(2 * np.pi * hz * t) for hz in (220.0, 277.2, 329.6))
+    n = np.arange(RATE // 5) / RATE
+    kick = 0.6 * np.sin(2 * np.pi * (50 * n + 4 * (1 - np.exp(-n / 0.02)))) * np.exp(-n / 0.06)
+    hat = 0.04 * rng.normal(size=len(n)) * np.exp(-n / 0.01)
+    snare = 0.15 * rng.normal(size=len(n)) * np.exp(-n / 0.05)
     for k in range(int(MUSIC_S / PERIOD_S)):
-        at, half = round(k * PERIOD_S * RATE), round((k + 0.5) * PERIOD_S * RATE)
-        n = np.arange(RATE // 5) / RATE
-        kick = 0.7 * np.sin(2 * np.pi * (50 * n + 4 * (1 - np.exp(-n / 0.02)))) * np.exp(-n / 0.06)
-        sound[at : at + len(kick)] += kick[: len(sound) - at]
-        hat = 0.08 * rng.normal(size=RATE // 25) * np.exp(-np.arange(RATE // 25) / RATE / 0.01)
-        sound[half : half + len(hat)] += hat[: max(len(sound) - half, 0)]
+        beat = kick + hat + (k % 2) * snare
+        for stroke, at in ((beat, round(k * PERIOD_S * RATE)), (hat, round((k + 0.5) * PERIOD_S * RATE))):
+            sound[at : at + len(n)] += stroke[: max(len(sound) - at, 0)]
     return np.clip(sound, -1, 1).astype(np.float32)
 
 
