@@ -175,3 +175,62 @@ def check_beats(report: dict) -> None:
     assert abs(around) > 0.9, "beats and kicks do not stay together"
     delay_s = np.angle(around) / (2 * np.pi) * PERIOD_S
     assert 0.0 < delay_s < 0.08, f"kicks are reported {delay_s * 1e3:.0f} ms after the beats"
+
+
+def test_the_whole_show_dances_to_what_the_null_sink_plays(sound_server, tmp_path):
+    """Captured by PortAudio, danced by the shipped model, sent as poses, kept as a take."""
+    track = tmp_path / "music.wav"
+    soundfile.write(track, music(), RATE)
+    gaps = []
+    for attempt in range(ATTEMPTS):
+        take = tmp_path / f"take{attempt}"
+        perform(track, take, sound_server)
+        metrics = json.loads((take / "metrics.json").read_text())
+        gaps.append(metrics["input"])
+        if not metrics["input"]["gaps"]:
+            check_take(take)
+            return
+    pytest.fail(f"no show without a gap: {gaps}")
+
+
+def perform(track: Path, take: Path, env: dict[str, str]) -> None:
+    """A show of LISTEN_S seconds with a VMC output to nobody, and the music."""
+    root = Path(__file__).parents[1]
+    options = ["--input", "monitor", "--stage", "off", "--out", "vmc=127.0.0.1:9", "--take", str(take)]
+    show = subprocess.Popen(
+        [sys.executable, "run_live.py", *options, "--seconds", str(LISTEN_S)],
+        env={**env, "PYTHONPATH": str(root)},
+        cwd=root,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    player = None
+    try:
+        deadline = time.monotonic() + 30
+        while not (take / "audio.flac").exists():  # the show has begun
+            assert show.poll() is None, show.communicate()[1][-800:]
+            assert time.monotonic() < deadline, "the show did not begin"
+            time.sleep(0.05)
+        player = subprocess.Popen(["paplay", "--device=stage", str(track)], env=env)
+        problem = show.communicate(timeout=90)[1]
+    finally:
+        for process in (player, show):
+            if process is not None:
+                process.kill()
+                process.wait(10)
+    assert show.returncode == 0, problem[-800:]
+
+
+def check_take(take: Path) -> None:
+    """Beats at the music's tempo were said, and a body that moves was sent 60 times a second."""
+    beats = [line.split("\t") for line in (take / "beats.tsv").read_text().splitlines()[1:]]
+    sure = [60 / float(bpm) for _, _, bpm, confidence, _ in beats if float(confidence) > 0.7]
+    assert sure and abs(np.median(sure) - PERIOD_S) < 0.01, beats
+    with np.load(take / "poses.npz") as poses:
+        rotations, frames = poses["rotations"][:, 0], poses["frame"]
+    assert (np.diff(frames) == 1).all() and len(frames) > 0.9 * LISTEN_S * 60
+    late = rotations[-300:]
+    turned = 2 * np.arccos(np.clip(np.abs(np.sum(late[1:] * late[:-1], -1)), 0, 1)) * 60
+    assert turned.mean() > 0.2, "the body hardly moves [rad/s]"
+    with np.load(take / "sent.npz") as sent:
+        assert len(sent["frame"]) > 0.9 * (LISTEN_S - 2) * 60
