@@ -8,9 +8,9 @@ from engine.skeleton import JOINTS, STANDING_HIP_M, t_pose
 from engine.types import BeatClock, Controls, MusicFeatures
 from realtime_models.training import evaluate, score
 from realtime_models.training.baseline import Loop
-from realtime_models.training.evaluate import Cell, Stage, Verdict
 from realtime_models.training.performance import Danced, Track, delayed, programme, said_beats, silent
 from realtime_models.training.report import SEEN, markdown, write_report
+from realtime_models.training.results import Cell, Stage, Verdict, best_level
 from realtime_models.training.score import beat_score
 
 RATE = 12_000
@@ -127,8 +127,8 @@ def test_the_level_is_chosen_by_the_mean_over_validation_tracks():
     beats = np.arange(0, 60, 0.5)
     at_beat, at_half = beat_score(beats, beats), beat_score(np.arange(0, 60, 1.0), beats)
     double = beat_score(np.arange(0, 59, 0.25), beats)
-    assert evaluate.best_level({"a": Cell((double,)), "b": Cell((at_beat,))}) == 2.0
-    assert evaluate.best_level({"a": Cell((at_half,))}) == 0.5
+    assert best_level({"a": Cell((double,)), "b": Cell((at_beat,))}) == 2.0
+    assert best_level({"a": Cell((at_half,))}) == 0.5
 
 
 def test_the_wrong_track_cannot_fall_into_step_by_its_tempo():

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realtime_models.training import score
 from realtime_models.training.performance import Track
-
-if TYPE_CHECKING:
-    from realtime_models.training.evaluate import Cell, Evaluation, Stage, TrackResult
+from realtime_models.training.results import Cell, Evaluation, Stage, TrackResult
 
 COMMAND = "CORYBANT_DATA=../shared python -m realtime_models.training.evaluate"
 SEEN = "## What was seen"  #: from this line on the page is written by hand and kept
@@ -30,7 +27,7 @@ def _lag(r: float, lag_s: float) -> str:
     return f"{1000 * lag_s:+.0f} ms" if r >= LAG_FROM_R else "–"
 
 
-def _cell_row(first: Sequence[str], cell: "Cell", level: float) -> list[str]:
+def _cell_row(first: Sequence[str], cell: Cell, level: float) -> list[str]:
     pool, runs = cell.pooled, len(cell.scores)
     n = pool.n / runs
     return [
@@ -48,7 +45,7 @@ def _cell_row(first: Sequence[str], cell: "Cell", level: float) -> list[str]:
 _HEAD = ("R ½", "R 1", "R 2", "pooled", "lag", "F1", "minima / beat", "n", "floor")
 
 
-def verdict_part(found: "Evaluation") -> str:
+def verdict_part(found: Evaluation) -> str:
     """The margins asked for, track by track."""
     marks = {True: "yes", False: "**no**"}
     rows = [
@@ -70,7 +67,7 @@ def verdict_part(found: "Evaluation") -> str:
     )
 
 
-def validation_part(found: "Evaluation") -> str:
+def validation_part(found: Evaluation) -> str:
     """How the level was chosen."""
     rows = [[name, *(f"{cell.mean_r(k):.2f}" for k in score.LEVELS)] for name, cell in found.validation.items()]
     means = [np.mean([cell.mean_r(k) for cell in found.validation.values()]) for k in score.LEVELS]
@@ -81,7 +78,7 @@ def validation_part(found: "Evaluation") -> str:
     )
 
 
-def tracks_part(found: "Evaluation") -> str:
+def tracks_part(found: Evaluation) -> str:
     """Every condition of every track."""
     parts = []
     for result in found.results:
@@ -97,7 +94,7 @@ def tracks_part(found: "Evaluation") -> str:
     return "\n\n".join(parts)
 
 
-def _remarks(result: "TrackResult") -> str:
+def _remarks(result: TrackResult) -> str:
     ear, half_ms = result.ear, 500 * result.track.period_s
     return (
         f"The listener's own beats: F {ear.f1:.2f} (precision {ear.precision:.2f}, recall {ear.recall:.2f}). "
@@ -106,7 +103,7 @@ def _remarks(result: "TrackResult") -> str:
     )
 
 
-def long_part(found: "Evaluation") -> str:
+def long_part(found: Evaluation) -> str:
     """Ten minutes beside real dance."""
     long, real = found.long_run, found.real
     if long is None or real is None:
@@ -141,7 +138,7 @@ _BODY_ROWS = (
 )
 
 
-def markdown(found: "Evaluation") -> str:
+def markdown(found: Evaluation) -> str:
     """The page without what was written by hand."""
     return f"""# Does it dance with the music?
 
@@ -179,7 +176,7 @@ The *wrong* track is the one of the others whose tempo can fall into step with t
 """
 
 
-def write_report(found: "Evaluation", path: Path) -> None:
+def write_report(found: Evaluation, path: Path) -> None:
     """Write the page; what stands under "What was seen" in the old one is kept."""
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     seen = old[old.index(SEEN) :] if SEEN in old else f"{SEEN}\n\n(not yet written)\n"
@@ -187,7 +184,7 @@ def write_report(found: "Evaluation", path: Path) -> None:
     path.write_text(markdown(found) + "\n" + seen, encoding="utf-8")
 
 
-def write_sheets(stage: "Stage", tracks: Sequence[Track], folder: Path) -> list[Path]:
+def write_sheets(stage: Stage, tracks: Sequence[Track], folder: Path) -> list[Path]:
     """``sheet_<track>.png`` of runs that were danced: three places of the song, one row each."""
     from realtime_models.training.sheets import Row, sheet
 
