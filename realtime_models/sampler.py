@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.condition import MUSIC, Condition
+from engine.condition import MUSIC, STEER, Condition
 from realtime_models.features import CONTACTS, VELOCITY, YAW_RATE, features_to_poses
 from realtime_models.spec import ModelSpec
 
@@ -147,9 +147,7 @@ class TokenDancer:
     def guided(
         self, state: ModelState, condition: Condition, tokens: np.ndarray, masked: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Hidden and first-token logits, pushed from the music-free answer towards the music (classifier-free
-        guidance).
-        """
+        """Hidden and first-token logits, pushed away from those without music and wishes (classifier-free guidance)."""
         strength = (
             1.0 + (self.spec.guidance - 1.0) * condition.follow
             if condition.follow >= 1
@@ -157,6 +155,7 @@ class TokenDancer:
         )
         free = condition.window.copy()
         free[:, MUSIC] = 0.0
+        free[:, STEER] = 0.0
         both = np.stack([condition.window, free]) if strength != 1.0 else condition.window[None]
         n = len(both)
         hidden, logits = self.networks.plan(

@@ -27,7 +27,7 @@ class BodyScore:
     unit_error: float  #: largest deviation of a quaternion's length from 1
     speed_m_s: float  #: mean joint speed
     speed_relative_m_s: float  #: the same with the pelvis' path taken out
-    speed_by_minute_m_s: tuple[float, ...]  #: mean joint speed of each minute begun
+    speed_by_minute_m_s: tuple[float, ...]  #: mean joint speed of each minute; a rest under half a minute is left out
     frozen_s: float  #: longest stretch slower than 2 cm/s
     stage_radius_m: float  #: furthest pelvis from x = z = 0, on the floor plane
     reach_radius_m: float  #: furthest joint from x = z = 0
@@ -113,13 +113,14 @@ def body_score(root: np.ndarray, rotations: np.ndarray, fps: float) -> BodyScore
     turn = turning_speed(rotations, fps)
     minute = round(60 * fps)
     body = speed.mean(axis=1)
+    whole_minutes = range(0, max(len(body) - minute // 2 + 1, 1), minute)
     return BodyScore(
         seconds=seconds,
         nonfinite_frames=int((~finite).sum()),
         unit_error=float(np.abs(np.linalg.norm(rotations, axis=-1) - 1).max()),
         speed_m_s=_mean(body),
         speed_relative_m_s=_mean(joint_speed(p - p[:, :1], fps)),
-        speed_by_minute_m_s=tuple(_mean(body[i : i + minute]) for i in range(0, len(body), minute)),
+        speed_by_minute_m_s=tuple(_mean(body[i : i + minute]) for i in whole_minutes),
         frozen_s=longest_below(body, FROZEN_M_S) / fps,
         stage_radius_m=float(np.hypot(root[:, 0], root[:, 2]).max()),
         reach_radius_m=float(np.hypot(p[..., 0], p[..., 2]).max()),
