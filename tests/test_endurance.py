@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from engine.dance import Asked
 from engine.idle import idle_pose
-from realtime_models.training.endurance import HEAD, page, row
+from engine.show import unheard
+from engine.types import Controls
+from realtime_models.training.endurance import HEAD, in_style, page, row
 from realtime_models.training.performance import Danced
 from realtime_models.training.score_body import body_score
 
@@ -30,3 +33,10 @@ def test_a_steady_dance_passes_and_a_growing_one_is_marked():
 def test_the_page_holds_the_rows_and_names_the_model():
     text = page([("pop, 0", *["x"] * (len(HEAD) - 1))], "made-up")
     assert "`made-up`" in text and "| pop, 0 | x |" in text
+
+
+def test_the_style_is_asked_for_in_every_frame():
+    asked = [Asked(unheard(), Controls(), ()), Asked(unheard(), Controls(energy=0.5), ())]
+    styled = in_style(asked, "salsa")
+    assert [one.controls.style for one in styled] == ["salsa", "salsa"]
+    assert styled[1].controls.energy == 0.5 and asked[0].controls.style == "auto"

@@ -33,7 +33,7 @@ HEAD = (
 
 def in_style(music: Music, style: str) -> Music:
     """The same music with an operator who asks for one style throughout."""
-    return [replace(asked, controls=replace(asked.controls, style=style)) for asked in music]
+    return [asked._replace(controls=replace(asked.controls, style=style)) for asked in music]
 
 
 def row(name: str, danced: Danced, body: BodyScore) -> tuple[str, ...]:
