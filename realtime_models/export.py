@@ -114,9 +114,10 @@ def export_network(name: str, network: nn.Module, inputs: tuple[torch.Tensor, ..
 
 
 def halve(path: Path) -> None:
-    """Store large weights as float16 with a cast that the runtime folds away when it loads: half the file, same sums.
+    """Store large weights as float16, with a cast that the runtime folds away when it loads: half the file, same sums.
 
-    The weights must have been rounded to float16 before (``rounded``), so that nothing changes.
+    The weights must have been rounded to float16 before (``rounded``), so that nothing changes. Traces that the
+    exporter leaves (its own stack and paths) are taken out.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -132,6 +133,9 @@ def halve(path: Path) -> None:
         casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
     for cast in reversed(casts):
         model.graph.node.insert(0, cast)
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del part.metadata_props[:]  # stack traces of the machine that exported it
+        part.doc_string = ""
     onnx.save(model, str(path))
 
 
