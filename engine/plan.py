@@ -12,6 +12,7 @@ import numpy as np
 
 from engine import condition
 from engine.condition import ROW_FRAMES, Condition
+from engine.effort import asked_energy, body_speed_m_s, remember
 from engine.feet import FeetState, plant_feet
 from engine.idle import idle_pose
 from engine.skeleton import quat_from_yaw, quat_multiply, quat_slerp
@@ -22,6 +23,7 @@ ROW_TICKS = 2 * ROW_FRAMES
 ROW_S = ROW_FRAMES / MODEL_HZ
 SETTLE_S = 2.0  #: from dancing to the breathing idle, once silence was declared
 WAKE_S = 0.8  #: and back
+ENERGY_SHARE = 1.0 / (1.2 * MODEL_HZ)  #: of a new frame's energy: the beat's own ups and downs are not the music's
 SURE = 0.25  #: beat confidence below which the body is told no beat
 HOME_M, HOME_RAD = 0.35, 0.5  #: within this of the middle and of the audience the body goes where it likes
 PHRASE_BEATS = 32  #: ``style = auto`` changes at these borders
@@ -38,6 +40,8 @@ class PlanState:
     horizon_ticks: int
     model: Any  #: the StepModel's own state
     row: int = 0  #: next row to be committed
+    energy: float = 0.5  #: of the music, smoothed as in training
+    speed_m_s: float = 0.5  #: mean joint speed of the last seconds' dance
     heard: tuple[MusicFeatures, ...] = ()  #: newest features, at most one row of them
     level: int = 0  #: octave in which the beat is danced: period x 2**level
     calm: float = 0.0  #: 0 dancing, 1 idle
@@ -63,7 +67,8 @@ def plan_step(
     model: StepModel, state: PlanState, features: MusicFeatures, controls: Controls
 ) -> tuple[PlanState, tuple[Pose, ...]]:
     """Take in one model frame of music; returns the newly committed poses (none, or a row's eight)."""
-    state = replace(state, heard=(*state.heard, features)[-ROW_FRAMES:])
+    energy = state.energy + ENERGY_SHARE * (features.energy - state.energy)
+    state = replace(state, heard=(*state.heard, features)[-ROW_FRAMES:], energy=energy)
     poses: tuple[Pose, ...] = ()
     # The newest committed tick is that of the last row's last model frame.
     while state.row * ROW_TICKS - 2 < features.frame + state.horizon_ticks:
@@ -104,7 +109,17 @@ def commit_row(
     tail = frames_to_poses(
         first + ROW_FRAMES, np.stack([root for root, _ in later]), np.stack([turned for _, turned in later]), poses[-1]
     )
-    after = replace(state, model=model_state, row=state.row + 1, place=rows.place, feet=feet, last=poses[-1], tail=tail)
+    newest_m_s = body_speed_m_s(np.stack(roots), np.stack(rotations))
+    after = replace(
+        state,
+        model=model_state,
+        row=state.row + 1,
+        speed_m_s=remember(state.speed_m_s, newest_m_s, ROW_S),
+        place=rows.place,
+        feet=feet,
+        last=poses[-1],
+        tail=tail,
+    )
     return after, poses
 
 
@@ -141,7 +156,8 @@ def window_conditions(state: PlanState, features: MusicFeatures, controls: Contr
     if sure:
         out[:, condition.BEAT] = condition.beat_numbers(beats, period, np.full(rows, sure))
         out[:, condition.AUDIO] = newest_audio(state.heard)
-    out[:, condition.ENERGY] = 0.0 if features.silence else min(features.energy * controls.energy, 1.0)
+    wanted = min(state.energy * controls.energy, 1.0)
+    out[:, condition.ENERGY] = 0.0 if features.silence else asked_energy(wanted, state.speed_m_s)
     late = (state.row * ROW_TICKS - features.frame) / ROW_TICKS + 1
     out[:, condition.DELAY] = np.clip(late, 1, 3) / 3
     out[:, condition.STEER] = homeward(state.place)
