@@ -7,8 +7,8 @@ from engine.idle import idle_pose
 from engine.show import unheard
 from engine.types import Controls
 from realtime_models.training.endurance import HEAD, in_style, page, row
-from realtime_models.training.performance import Danced
-from realtime_models.training.score_body import body_score
+from realtime_models.training.judge.body import body_score
+from realtime_models.training.judge.systems.model import Danced
 
 
 def swaying(minutes: int, growth: float) -> Danced:

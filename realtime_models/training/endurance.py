@@ -16,10 +16,10 @@ from engine.inputs import DEMO
 from engine.sources import open_file
 from realtime_models.backends import load_model
 from realtime_models.training.data import data_root
-from realtime_models.training.evaluate import TEN_MINUTES_S, TEST_TRACKS, VALIDATION_TRACKS
-from realtime_models.training.performance import Danced, Music, Track, dancer_of, hear, programme, read_track
-from realtime_models.training.report import table
-from realtime_models.training.score_body import BodyScore, body_score
+from realtime_models.training.judge.body import BodyScore, body_score
+from realtime_models.training.judge.evaluate import TEN_MINUTES_S, TEST_TRACKS, VALIDATION_TRACKS
+from realtime_models.training.judge.report import table
+from realtime_models.training.judge.systems.model import Danced, Music, Track, dancer_of, hear, programme, read_track
 
 LEAST, MOST = 0.7, 1.3  #: last minute's mean joint speed over the first's
 HEAD = (

@@ -2,7 +2,7 @@
 
 The client is a screen with 60 pictures a second that shows the newest pose it has, 80 ms late. Motion beats of what is
 shown, their lag (circular mean of the phase, positive: the body is late), concentration R and F1 at 70 ms are those of
-``realtime_models.training.score``, against the demo track's own beats, at the level (cycles per beat) where R is
+``realtime_models.training.judge.beat``, against the demo track's own beats, at the level (cycles per beat) where R is
 largest with the lead set. Where ``R`` is no larger than ``R_by_chance`` the lag means nothing. The same show with lead
 0 is the control: it must lag 80 ms more.
 """
@@ -10,7 +10,7 @@ largest with the lead set. Where ``R`` is no larger than ``R_by_chance`` the lag
 import numpy as np
 
 from engine.types import POSE_HZ
-from realtime_models.training.score import LEVELS, BeatScore, beat_score, motion_beats, random_ceiling
+from realtime_models.training.judge.beat import LEVELS, BeatScore, beat_score, motion_beats, random_ceiling
 from tests.bench.running import TRACK, Received, free_port, receive, running_show
 
 DISPLAY_S = 0.080

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from realtime_models.training import score
-from realtime_models.training.performance import Dance, Danced, Music, Track, hear
-from realtime_models.training.score import BeatScore, Hits
-from realtime_models.training.score_body import BodyScore
+from realtime_models.training.judge import beat as score
+from realtime_models.training.judge.beat import BeatScore, Hits
+from realtime_models.training.judge.body import BodyScore
+from realtime_models.training.judge.systems.model import Dance, Danced, Music, Track, hear
 
 #: The asked-for margins: R(right), R(right) / R(wrong), R(right) - R(silence); on so many tracks of five.
 LEAST_R, LEAST_RATIO, LEAST_ABOVE_SILENCE, LEAST_TRACKS = 0.3, 2.0, 0.15, 4

@@ -12,7 +12,7 @@ from engine.errors import ConfigError
 from engine.said import SaidState, said_step
 from engine.sources import open_file
 from engine.types import POSE_HZ, AudioBlock, Controls, StepModel
-from realtime_models.training.score import joint_positions, joint_speed, smooth
+from realtime_models.training.judge.beat import joint_positions, joint_speed, smooth
 
 BLOCK = 4800  #: samples a block; no result depends on it
 Music = tuple[Asked, ...]  #: what the listener made of a piece of sound, one a model frame

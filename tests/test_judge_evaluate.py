@@ -6,12 +6,13 @@ import pytest
 from engine.dance import Asked
 from engine.skeleton import JOINTS, STANDING_HIP_M, t_pose
 from engine.types import BeatClock, Controls, MusicFeatures
-from realtime_models.training import evaluate, score
-from realtime_models.training.baseline import Loop
-from realtime_models.training.performance import Danced, Track, delayed, programme, said_beats, silent
-from realtime_models.training.report import SEEN, markdown, write_report
-from realtime_models.training.results import Cell, Stage, Verdict, best_level
-from realtime_models.training.score import beat_score
+from realtime_models.training.judge import beat as score
+from realtime_models.training.judge import evaluate
+from realtime_models.training.judge.beat import beat_score
+from realtime_models.training.judge.report import SEEN, markdown, write_report
+from realtime_models.training.judge.results import Cell, Stage, Verdict, best_level
+from realtime_models.training.judge.systems.clips_on_grid import Loop
+from realtime_models.training.judge.systems.model import Danced, Track, delayed, programme, said_beats, silent
 
 RATE = 12_000
 SECONDS = 24.0

@@ -11,7 +11,7 @@ FRAMES = 300
 @pytest.fixture
 def sheets(needs):
     needs.module("matplotlib", "pip install matplotlib")
-    from realtime_models.training import sheets
+    from realtime_models.training.judge import sheets
 
     return sheets
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine.skeleton import JOINTS, MIRROR, STANDING_HIP_M, quat_from_yaw, quat_multiply, t_pose
-from realtime_models.training import score
-from realtime_models.training.score_body import body_score, contacts
+from realtime_models.training.judge import beat as score
+from realtime_models.training.judge.body import body_score, contacts
 
 SECONDS, PERIOD_S = 40.0, 0.5
 BEATS_S = np.arange(0.0, SECONDS, PERIOD_S)

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from realtime_models.training.figure import FRONT, SIDE, draw_body, draw_contacts
-from realtime_models.training.score import beat_score, beats_of_curve, body_speed, joint_positions
-from realtime_models.training.score_body import FEET, contacts
+from realtime_models.training.judge.beat import beat_score, beats_of_curve, body_speed, joint_positions
+from realtime_models.training.judge.body import FEET, contacts
+from realtime_models.training.judge.figure import FRONT, SIDE, draw_body, draw_contacts
 
 BOTTOM_M = -0.14  #: lowest height shown
 CELL_M = 1.3  #: room of one body

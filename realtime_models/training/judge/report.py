@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime_models.training import score
-from realtime_models.training.performance import Track
-from realtime_models.training.results import Cell, Evaluation, Stage, TrackResult
+from realtime_models.training.judge import beat as score
+from realtime_models.training.judge.results import Cell, Evaluation, Stage, TrackResult
+from realtime_models.training.judge.systems.model import Track
 
-COMMAND = "CORYBANT_DATA=../shared python -m realtime_models.training.evaluate"
+COMMAND = "CORYBANT_DATA=../shared python -m realtime_models.training.judge.evaluate"
 SEEN = "## What was seen"  #: from this line on the page is written by hand and kept
 LAG_FROM_R = 0.4  #: a lag is counted where R is at least this
 NAMES = {0.5: "half the beat", 1.0: "the beat", 2.0: "twice the beat"}
@@ -186,7 +186,7 @@ def write_report(found: Evaluation, path: Path) -> None:
 
 def write_sheets(stage: Stage, tracks: Sequence[Track], folder: Path) -> list[Path]:
     """``sheet_<track>.png`` of runs that were danced: three places of the song, one row each."""
-    from realtime_models.training.sheets import Row, sheet
+    from realtime_models.training.judge.sheets import Row, sheet
 
     paths = []
     for track in tracks:

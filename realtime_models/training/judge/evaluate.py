@@ -1,6 +1,6 @@
 """Does it dance with the music? Right track, half a beat late, wrong track and silence, beside clips on the grid.
 
-    CORYBANT_DATA=../shared python -m realtime_models.training.evaluate [--quick] [--tracks NAME ...]
+    CORYBANT_DATA=../shared python -m realtime_models.training.judge.evaluate [--quick] [--tracks NAME ...]
 
 Writes docs/evaluation.md and a contact sheet per song. The model hears sound only; the true beats only score.
 """
@@ -14,10 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ConfigError
-from realtime_models.training import score
-from realtime_models.training.baseline import Loop, clips_on_grid, read_loops
 from realtime_models.training.data import data_root, read_clips
-from realtime_models.training.performance import (
+from realtime_models.training.judge import beat as score
+from realtime_models.training.judge.beat import BeatScore, beat_score
+from realtime_models.training.judge.body import BodyScore, body_score
+from realtime_models.training.judge.report import markdown, write_report, write_sheets
+from realtime_models.training.judge.results import Cell, Evaluation, Stage, TrackResult, best_level
+from realtime_models.training.judge.systems.clips_on_grid import Loop, clips_on_grid, read_loops
+from realtime_models.training.judge.systems.model import (
     Danced,
     Track,
     dancer_of,
@@ -28,10 +32,6 @@ from realtime_models.training.performance import (
     silent,
     speed_curve,
 )
-from realtime_models.training.report import markdown, write_report, write_sheets
-from realtime_models.training.results import Cell, Evaluation, Stage, TrackResult, best_level
-from realtime_models.training.score import BeatScore, beat_score
-from realtime_models.training.score_body import BodyScore, body_score
 
 TEST_TRACKS = ("disco_120_human", "rock_128_human", "hiphop_90_human", "funk_80_human", "edm_mucade1")
 VALIDATION_TRACKS = ("syn_reggaeton", "syn_house_breakdown", "bossa_127_human", "syn_jazz_swing")
@@ -153,7 +153,7 @@ def _say(line: str) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 when it was measured (whatever the verdict), 2 on a wrong argument or missing data."""
-    parser = argparse.ArgumentParser(prog="python -m realtime_models.training.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m realtime_models.training.judge.evaluate", description=__doc__)
     parser.add_argument("--tracks", nargs="+", default=list(TEST_TRACKS), help="names in CORYBANT_DATA/music")
     parser.add_argument("--quick", action="store_true", help="one seed, no ten minutes, nothing written")
     parser.add_argument("--weights", type=Path, help="folder of other weights")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.skeleton import JOINTS
-from realtime_models.training.score import joint_positions, joint_speed, smooth
+from realtime_models.training.judge.beat import joint_positions, joint_speed, smooth
 
 FEET = (JOINTS.index("left_foot"), JOINTS.index("right_foot"))
 CONTACT_M = 0.03  #: a foot joint lower than this [m] ...

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.skeleton import quat_from_yaw, quat_multiply, quat_rotate, quat_slerp
 from realtime_models.training.data import FPS, Clip, data_root, read_clips
-from realtime_models.training.score import mean_vector, motion_beats
+from realtime_models.training.judge.beat import mean_vector, motion_beats
 
 PHRASE_BEATS = 16
 FADE_BEATS = 1.0  #: length of a cross-fade, centred on the phrase border

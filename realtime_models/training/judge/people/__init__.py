@@ -1,0 +1,1 @@
+"""Blind pairs for people: which of two dances fits the music better?"""

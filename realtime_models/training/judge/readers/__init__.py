@@ -1,0 +1,1 @@
+"""Motion of other systems, one file a format: SMPL npz, BVH, CSV, takes."""
