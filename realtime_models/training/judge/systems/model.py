@@ -1,11 +1,12 @@
 """A track heard and danced to, offline, by the very functions of the show: Front, listen_step, plan_step, guard."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from engine.condition import MUSIC, Condition
 from engine.config import ShowConfig
 from engine.dance import Asked, Listener, ModelPlanner, PoseGuard
 from engine.errors import ConfigError
@@ -131,3 +132,21 @@ def speed_curve(danced: Danced, joints: Sequence[int], *, relative: bool = False
     if relative:
         positions = positions - positions[:, :1]
     return smooth(joint_speed(positions[:, list(joints)], danced.fps).mean(axis=1), 0.05 * danced.fps)
+
+
+class Deaf:
+    """A network that is told nothing of the music: the condition that training dropped now and then, always dropped.
+
+    Wishes of the stage (where to go) and the settling in silence stay as they are.
+    """
+
+    def __init__(self, model: StepModel) -> None:
+        self.model, self.spec = model, model.spec
+
+    def start(self, seed: int):
+        return self.model.start(seed)
+
+    def step(self, state, condition: Condition):
+        window = condition.window.copy()
+        window[:, MUSIC] = 0.0
+        return self.model.step(state, replace(condition, window=window))
