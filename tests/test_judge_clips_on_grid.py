@@ -6,14 +6,8 @@ import pytest
 from engine.skeleton import JOINTS, STANDING_HIP_M, quat_from_yaw, t_pose
 from realtime_models.training.judge import beat as score
 from realtime_models.training.judge.body import body_score
-from realtime_models.training.judge.systems.clips_on_grid import (
-    Loop,
-    clips_on_grid,
-    place,
-    stretches,
-    whole_grid,
-    yaw_of,
-)
+from realtime_models.training.judge.systems.clips import place, yaw_of
+from realtime_models.training.judge.systems.clips_on_grid import Loop, clips_on_grid, stretches, whole_grid
 
 BEATS_S = np.arange(0.4, 40, 0.55)
 

@@ -5,18 +5,18 @@ beat's rate, twice, half or a quarter of it, and started where its motion beats 
 in a VJ's player does, with a good hand at the cue button (the best of a few cues per phrase) and the *true* beats.
 """
 
-import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.skeleton import quat_from_yaw, quat_multiply, quat_rotate, quat_slerp
-from realtime_models.training.data import FPS, Clip, data_root, read_clips
+from engine.skeleton import quat_slerp
+from realtime_models.training.data import FPS, Clip, read_clips
 from realtime_models.training.judge.beat import mean_vector, motion_beats
+from realtime_models.training.judge.systems.clips import STRETCH, dancers_of, place, read_index, sample, yaw_of
 
 PHRASE_BEATS = 16
 FADE_BEATS = 1.0  #: length of a cross-fade, centred on the phrase border
-STRETCH = (0.8, 1.25)  #: how slowly and how fast a clip may be played
 PER_BEAT = (0.25, 0.5, 1.0, 2.0)  #: moves per beat that count as fitting
 CUES = 6  #: cues tried per phrase; the best one is kept
 STAGE_M = 2.0  #: a cue that carries the dancer further out is a bad one
@@ -42,10 +42,14 @@ def loop_of(clip: Clip, rate_hz: float) -> Loop:
     return Loop(clip.name, clip.root, clip.rotations, rate_hz, motion_beats(clip.root, clip.rotations, FPS))
 
 
-def read_loops(splits: tuple[str, ...] = ("train",)) -> list[Loop]:
-    """The permissive dance clips with a movement rate; needs CORYBANT_DATA."""
-    index = json.loads((data_root() / "motion" / "permissive_index.json").read_text(encoding="utf-8"))
-    rates = {entry["name"]: entry.get("move_rate_per_min") for entry in index if entry["is_dance"]}
+def read_loops(splits: tuple[str, ...] = ("train",), *, without: Collection[str] = ()) -> list[Loop]:
+    """The permissive dance clips with a movement rate; needs CORYBANT_DATA.
+
+    Clips of the dancers ``without`` (``subject`` of the index) are left out; ConfigError when one is unknown.
+    """
+    index = read_index()
+    kept = dancers_of(index, without)
+    rates = {entry["name"]: entry.get("move_rate_per_min") for entry in index if entry["name"] in kept}
     return [loop_of(clip, rates[clip.name] / 60) for clip in read_clips(splits=splits) if rates.get(clip.name)]
 
 
@@ -80,33 +84,6 @@ def _cue(loop: Loop, beats_s: np.ndarray, spare_s: float, rng: np.random.Generat
     vector = mean_vector(phases, 1.0)
     late_s = float(np.angle(vector)) / (2 * np.pi) * period_s if vector else 0.0
     return _Cue(loop, start_s + speed * late_s, speed, abs(vector))
-
-
-def _sample(loop: Loop, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Root (n, 3) and rotations (n, 22, 4) at clip times (n,) [s]."""
-    position = np.clip(times_s * FPS, 0, len(loop.root) - 1.001)
-    low = position.astype(int)
-    u = position - low
-    root = loop.root[low] + (loop.root[low + 1] - loop.root[low]) * u[:, None]
-    rotations = quat_slerp(loop.rotations[low], loop.rotations[low + 1], np.repeat(u[:, None], 22, axis=1))
-    return root, rotations
-
-
-def yaw_of(rotation: np.ndarray) -> float:
-    """Heading [rad] about +Y of a pelvis rotation (4,) xyzw; 0 = facing +Z."""
-    ahead = quat_rotate(np.asarray(rotation, np.float64), np.array([0.0, 0.0, 1.0]))
-    return float(np.arctan2(ahead[0], ahead[2]))
-
-
-def place(
-    root: np.ndarray, rotations: np.ndarray, at: int, spot: np.ndarray, yaw_rad: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn and move a stretch about the vertical: frame ``at`` stands at x, z of ``spot`` (3,) facing ``yaw_rad``."""
-    turn = quat_from_yaw(yaw_rad - yaw_of(rotations[at, 0]))
-    moved = quat_rotate(turn, root - root[at] * [1, 0, 1]) + spot * [1, 0, 1]
-    turned = rotations.copy()
-    turned[:, 0] = quat_multiply(np.broadcast_to(turn, rotations[:, 0].shape), rotations[:, 0])
-    return moved, turned
 
 
 def whole_grid(beats_s: np.ndarray, seconds: float) -> np.ndarray:
@@ -167,7 +144,7 @@ def _phrase(
         if cue is None:
             continue
         clip_s = cue.start_s + cue.speed * (times_s - beats_s[0])
-        stretch = place(*_sample(cue.loop, clip_s), 0, *seam)
+        stretch = place(*sample(cue.loop, FPS * clip_s), 0, *seam)
         out_m = max(0.0, float(np.hypot(stretch[0][:, 0], stretch[0][:, 2]).max()) - STAGE_M)
         if cue.fit - out_m > best:
             best, found = cue.fit - out_m, stretch
