@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from engine.skeleton import JOINTS
 from realtime_models.training.judge.beat import joint_speed, smooth
 from realtime_models.training.judge.contact import CONTACT_M, FEET, contact_slide, contacts, longest_run
 from realtime_models.training.judge.motion import JUDGE_HZ, Motion, Windows, at_judge_rate, from_pose
@@ -26,8 +25,8 @@ LEAST_SPEED_M_S = 0.05  #: jerk and jitter are divided by at least this speed, s
 JITTER_S = 0.05  #: the path that jitter is measured from is smoothed by a Gaussian of this standard deviation
 MINUTE_S = 60.0
 LEAST_FRAMES = 8  #: finite frames without which nothing is said
-#: |fourth difference| of white tremble of standard deviation 1 a coordinate: sqrt(1 + 16 + 36 + 16 + 1) times the median
-#: of a chi distribution of 3 degrees of freedom
+#: Median |fourth difference| of white tremble of standard deviation 1 a coordinate: sqrt(1 + 16 + 36 + 16 + 1) times
+#: the median of a chi distribution of 3 degrees of freedom
 TREMOR_SCALE = float(np.sqrt(70.0)) * 1.5382
 
 
