@@ -104,7 +104,7 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "the same of geometric features",
         "Guo et al. 2020",
     ),
-    "novelty_m": (
+    "novelty_mm": (
         "median over windows of the mean joint distance to the nearest training window, facing taken out, "
         "mirrored ones included; real = clips among themselves",
         OURS,
@@ -125,10 +125,6 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "the pelvis' path taken out",
         OURS,
     ),
-    "frozen_s": (
-        "longest stretch with mean joint speed under 2 cm/s",
-        OURS,
-    ),
     "contact_share": (
         "a foot joint less than 3 cm above the floor for at least 3 frames at 30 Hz; no speed gate",
         OURS,
@@ -141,14 +137,6 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "of the same",
         OURS,
     ),
-    "floating_share": (
-        "share of standing frames whose lower foot joint is more than 2 cm above the floor",
-        OURS,
-    ),
-    "floor_median_m": (
-        "median height of the lower foot joint while it rests",
-        OURS,
-    ),
     "sunk_share": (
         "a foot joint more than 2 cm below the floor",
         OURS,
@@ -157,50 +145,13 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "of any joint, under the floor",
         OURS,
     ),
-    "pfc": (
-        "acceleration of the body's centre that no resting foot explains: large when it pushes off while both "
-        "feet move",
-        "PFC, Tseng et al. 2023 (EDGE)",
-    ),
     "jerk_m_s3": (
         "mean third difference of joint positions at 30 Hz",
-        OURS,
-    ),
-    "jerk_p99_m_s3": (
-        "of the same",
-        OURS,
-    ),
-    "jitter_m": (
-        "rms distance of joints from their own path smoothed by 50 ms",
         OURS,
     ),
     "turn_p999_rad_s": (
         "speed of local rotations; nothing for motion that came as positions",
         OURS,
-    ),
-    "seams_per_minute": (
-        "jumps of velocity or place far above the clip's own level",
-        OURS,
-    ),
-    "mbench_jitter_degree": (
-        "mean second difference of joint positions, absolute plus beside the root",
-        MBENCH,
-    ),
-    "mbench_ground_penetration": (
-        "mean depth of feet more than 5 mm under the floor",
-        MBENCH,
-    ),
-    "mbench_foot_floating": (
-        "share of frames in which feet move as no supported body can",
-        MBENCH,
-    ),
-    "mbench_foot_sliding": (
-        "mean step of a foot over the floor while in contact",
-        MBENCH,
-    ),
-    "mbench_dynamic_degree": (
-        "mean step of joints",
-        MBENCH,
     ),
     "energy_correlation": (
         "Pearson r of the music's loudness and the body's speed over 5 s windows of a song, mean over songs",
@@ -208,11 +159,6 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
     ),
     "energy_correlation_wrong": (
         "the body danced to one song, the loudness is another's",
-        OURS,
-    ),
-    "section_answer": (
-        "step of the body's speed at changes of section, in the direction of the music, beside random places of "
-        "the same song",
         OURS,
     ),
     "drift_speed_ratio": (
@@ -223,12 +169,82 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "of the pelvis; the stage has a radius of 2.5 m",
         OURS,
     ),
-    "drift_floor_m": (
-        "change of the median height of the standing foot",
-        OURS,
-    ),
     "held_poses": (
         "in all that was danced",
+        OURS,
+    ),
+    "frozen_s": (
+        "longest stretch with mean joint speed under 2 cm/s",
+        OURS,
+    ),
+    "still_share": (
+        "share of frames with mean joint speed under 5 cm/s: dancers hold poses",
+        OURS,
+    ),
+    "floating_mm": (
+        "mean height above the floor of the lowest joint while the lower foot rests (under 15 cm/s)",
+        OURS,
+    ),
+    "floating_share": (
+        "share of those frames with the lowest joint 3 cm above the floor or more",
+        OURS,
+    ),
+    "penetration_mm": (
+        "mean depth of the deepest joint below the floor over all frames, 0 when above it",
+        OURS,
+    ),
+    "pfc": (
+        "horizontal and upward acceleration of the root, by its largest, times the speeds of both feet, times 10,000: "
+        "large when a body is pushed while no foot stands",
+        "PFC, Tseng et al. 2023 (EDGE)",
+    ),
+    "jerk_per_speed_hz2": (
+        "jerk over mean speed: compares slow and fast bodies, since jerk grows with speed",
+        OURS,
+    ),
+    "jitter_mm": (
+        "rms distance of joints from their own path smoothed by 50 ms, at 30 Hz",
+        OURS,
+    ),
+    "jitter_per_speed_ms": (
+        "jitter over mean speed",
+        OURS,
+    ),
+    "tremor_mm": (
+        "white tremble a coordinate that the median fourth difference of joints suggests",
+        OURS,
+    ),
+    "seams_per_minute": (
+        "steps at which joints jump 3 cm or more and 8 times as far as around it",
+        OURS,
+    ),
+    "mbench_jitter_degree": (
+        "mean second difference of joint positions at 20 Hz, plus the same beside the root [m a frame²]",
+        MBENCH,
+    ),
+    "mbench_ground_penetration": (
+        "mean depth of those foot joints that are more than 5 mm under the floor [m]",
+        MBENCH,
+    ),
+    "mbench_foot_floating": (
+        "share of frames in which feet move beside the root as no supported body's do",
+        MBENCH,
+    ),
+    "mbench_foot_sliding": (
+        "mean horizontal step of foot joints in contact (slow or low) [m a frame]",
+        MBENCH,
+    ),
+    "mbench_dynamic_degree": (
+        "mean step of joints, plus the same beside the root [m a frame]",
+        MBENCH,
+    ),
+    "section_answer_db": (
+        "step of the body's speed at changes of section, 4 s after beside 4 s before, signed as the music goes, less "
+        "the same at other places of the song",
+        OURS,
+    ),
+    "drift_floor_mm": (
+        "change of the median height of the resting foot joint",
         OURS,
     ),
     "wins_clips_on_grid": (PAIRS, PEOPLE),

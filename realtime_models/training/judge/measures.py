@@ -1,12 +1,12 @@
 """Every measure of the judge in one list: unit, aim and what passes. ``definitions.py`` says what each means.
 
-To change what passes, change it here; nothing else knows a limit. Values come in SI units and shares; the unit says how
-they are shown. Reasons for the limits:
+To change what passes, change it here; nothing else knows a limit. Values come in SI units and shares unless the key
+ends in another unit; the unit given is the one shown. Reasons for the limits:
 
 - A distance passes up to 1.5 x what real dance has to itself (median over halves that share no clip) or up to what real
   halves reach, whichever is more: what real dance does to itself is no fault of a dancer.
 - What has a real counterpart passes within a fifth of it. Real dance slides and stands still at times, so zero is
-  nobody's goal. The figure in brackets is the difference that nobody sees, in the measure's own unit (m, m/s, share).
+  nobody's goal. The figure in brackets is the difference that nobody sees, in the unit of the value.
 - Real dance clips come without their music, so beat and music are set beside controls of the same system: the wrong
   music, silence, and random minima (as many motion beats, placed by chance).
 """
@@ -21,7 +21,8 @@ _SCALE = {"%": 100.0, "mm": 1000.0, "cm": 100.0, "ms": 1000.0}  #: shown = value
 
 
 def _row(group: Group, key: str, title: str, unit: str, aim: Better, digits: int, *rules: Rule) -> Measure:
-    return Measure(key, title, unit, aim, digits, group, rules, _SCALE.get(unit, 1.0), *DEFINITIONS[key])
+    scale = 1.0 if key.endswith(f"_{unit}") else _SCALE.get(unit, 1.0)
+    return Measure(key, title, unit, aim, digits, group, rules, scale, *DEFINITIONS[key])
 
 
 def near(slack: float = 0.0) -> Rule:
@@ -93,24 +94,28 @@ MEASURES = (
     _row(DISTRIBUTION, "diversity_geometric", "diversity, geometric", "", NEAR, 1, near()),
     _row(DISTRIBUTION, "multimodality_kinetic", "multimodality, kinetic", "", HIGHER, 1, QUARTER_KINETIC),
     _row(DISTRIBUTION, "multimodality_geometric", "multimodality, geometric", "", HIGHER, 1, QUARTER_GEOMETRIC),
-    _row(DISTRIBUTION, "novelty_m", "nearest training window", "mm", HIGHER, 0, not_below()),
+    _row(DISTRIBUTION, "novelty_mm", "nearest training window", "mm", HIGHER, 0, not_below()),
     _row(DISTRIBUTION, "copied_share", "copied windows", "%", LOWER, 0, not_above(0.03)),
     # Body
     _row(BODY, "nonfinite_frames", "frames not finite", "", LOWER, 0, at_most(0)),
     _row(BODY, "speed_m_s", "mean joint speed", "m/s", NEAR, 2, near()),
     _row(BODY, "speed_relative_m_s", "the same beside the pelvis", "m/s", NEAR, 2, near()),
     _row(BODY, "frozen_s", "longest standstill", "s", LOWER, 1, not_above(0.5)),
+    _row(BODY, "still_share", "holding still", "%", NEAR, 1, near(0.02)),
     _row(BODY, "contact_share", "frames with a foot down", "%", NEAR, 0, near(0.02)),
     _row(BODY, "slide_m_s", "foot slide", "m/s", LOWER, 2, not_above(0.01)),
     _row(BODY, "slide_p95_m_s", "foot slide, 95th percentile", "m/s", LOWER, 2, not_above(0.03)),
-    _row(BODY, "floating_share", "floating", "%", LOWER, 1, not_above(0.01)),
-    _row(BODY, "floor_median_m", "standing foot above the floor", "cm", NEAR, 1, near(0.01)),
+    _row(BODY, "floating_mm", "floating", "mm", LOWER, 1, not_above(2)),
+    _row(BODY, "floating_share", "frames afloat", "%", LOWER, 1, not_above(0.01)),
+    _row(BODY, "penetration_mm", "penetration", "mm", LOWER, 1, not_above(1)),
     _row(BODY, "sunk_share", "frames under the floor", "%", LOWER, 1, not_above(0.005)),
     _row(BODY, "sunk_max_m", "deepest joint", "cm", LOWER, 1, not_above(0.02)),
     _row(BODY, "pfc", "physical foot contact", "", LOWER, 2, not_above(0.1)),
-    _row(BODY, "jerk_m_s3", "jerk", "m/s³", NEAR, 0, near()),
-    _row(BODY, "jerk_p99_m_s3", "jerk, 99th percentile", "m/s³", NEAR, 0, near()),
-    _row(BODY, "jitter_m", "jitter", "mm", NEAR, 1, near(0.001)),
+    _row(BODY, "jerk_m_s3", "jerk", "m/s³", NEAR, 0),
+    _row(BODY, "jerk_per_speed_hz2", "jerk by speed", "1/s²", NEAR, 0, near()),
+    _row(BODY, "jitter_mm", "jitter", "mm", NEAR, 1),
+    _row(BODY, "jitter_per_speed_ms", "jitter by speed", "ms", NEAR, 1, near()),
+    _row(BODY, "tremor_mm", "tremble", "mm", LOWER, 2, not_above(0.2)),
     _row(BODY, "turn_p999_rad_s", "joint turning, 99.9th percentile", "rad/s", LOWER, 1, not_above(1)),
     _row(BODY, "seams_per_minute", "seam jumps a minute", "", LOWER, 1, not_above(0.5)),
     _row(BODY, "mbench_jitter_degree", "MBench jitter degree", "", LOWER, 4, not_above()),
@@ -122,10 +127,10 @@ MEASURES = (
     _row(MUSIC, "energy_correlation", "energy of music and body", "", HIGHER, 2, ABOVE_ZERO),
     _row(MUSIC, "energy_correlation_wrong", "the same beside wrong music", "", LOWER, 2),
     # Form
-    _row(FORM, "section_answer", "answer to sections", "", HIGHER, 2, ABOVE_ZERO),
+    _row(FORM, "section_answer_db", "answer to sections", "dB", HIGHER, 2, ABOVE_ZERO),
     _row(FORM, "drift_speed_ratio", "speed, minute 10 / minute 1", "", NEAR, 2, *between(0.7, 1.3)),
     _row(FORM, "drift_radius_m", "furthest from the centre in 10 minutes", "m", LOWER, 2, at_most(2.5)),
-    _row(FORM, "drift_floor_m", "floor, minute 10 − minute 1", "cm", NEAR, 1, *between(-0.01, 0.01)),
+    _row(FORM, "drift_floor_mm", "floor, minute 10 − minute 1", "mm", NEAR, 1, *between(-10, 10)),
     _row(FORM, "held_poses", "poses held by the guard", "", LOWER, 0, at_most(0)),
     # People
     _row(PEOPLE, "wins_clips_on_grid", "preferred to clips on the grid", "%", HIGHER, 0, at_least(0.5)),
