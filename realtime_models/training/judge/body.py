@@ -21,6 +21,8 @@ STANDING_M_S = 0.15  #: the lower foot joint slower than this [m/s] bears the we
 FLOOR_M = 0.02  #: feet of a standing body are to be this near the floor [m]
 FROZEN_M_S = 0.02  #: a body slower than this [m/s] is frozen
 STILL_M_S = 0.05  #: slower than this [m/s] it holds still
+FALLING_M_S2 = -4.9  #: a body whose middle accelerates downwards faster than this (half of gravity) is in a jump
+FALLING_FRAMES = 2  #: acceleration is a second difference over so many frames either side
 LEAST_SPEED_M_S = 0.05  #: jerk and jitter are divided by at least this speed, so that a still body is not infinite
 JITTER_S = 0.05  #: the path that jitter is measured from is smoothed by a Gaussian of this standard deviation
 MINUTE_S = 60.0
@@ -49,8 +51,10 @@ class BodyScore:
     floor_median_m: float  #: height of that foot joint: median,
     floor_p95_m: float  #: 95th percentile of its absolute height,
     floor_within_2cm: float  #: share of standing frames with it at most 2 cm from the floor
-    floating_mm: float  #: mean height over the floor of the lowest of all joints in standing frames, 0 when below it
-    floating_share: float  #: share of standing frames with the lowest joint 3 cm or more above the floor
+    floating_mm: float  #: mean height of the lowest of all joints over the floor, 0 when below it, jumps left out
+    floating_share: (
+        float  #: share of frames with the lowest of all joints 3 cm or more above the floor and not in a jump
+    )
     penetration_mm: float  #: depth of the deepest joint below the floor, 0 when above it: mean over all frames
     penetration_p99_mm: float
     sunk_share: float  #: share of frames with a foot joint more than 2 cm below the floor
@@ -175,17 +179,29 @@ def _resting(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return speed < STANDING_M_S, np.take_along_axis(feet[..., 1], lower, axis=1)[:, 0]
 
 
+def falling(p: np.ndarray) -> np.ndarray:
+    """Frames (F,) of positions (F, J, 3) at 30 Hz in which the body's middle falls: it needs nothing to stand on.
+
+    A body that is up and does not fall floats, whether its feet rest or slide.
+    """
+    if len(p) <= 2 * FALLING_FRAMES:
+        return np.zeros(len(p), bool)
+    middle = p[..., 1].mean(axis=1)
+    bend = middle[2 * FALLING_FRAMES :] - 2 * middle[FALLING_FRAMES:-FALLING_FRAMES] + middle[: -2 * FALLING_FRAMES]
+    return np.pad(bend * (JUDGE_HZ / FALLING_FRAMES) ** 2 < FALLING_M_S2, FALLING_FRAMES)
+
+
 def _floor(p: np.ndarray) -> dict[str, float]:
     standing, height = _resting(p)
-    rest, lowest = height[standing], p[..., 1].min(axis=1)
+    rest, lowest, held = height[standing], p[..., 1].min(axis=1), ~falling(p)
     depth_mm = 1000 * np.maximum(-lowest, 0.0)
     return {
         "standing_share": _mean(standing),
         "floor_median_m": _percentile(rest, 50),
         "floor_p95_m": _percentile(np.abs(rest), 95),
         "floor_within_2cm": _mean(np.abs(rest) <= FLOOR_M),
-        "floating_mm": 1000 * _mean(np.maximum(lowest[standing], 0.0)),
-        "floating_share": _mean(lowest[standing] >= CONTACT_M),
+        "floating_mm": 1000 * _mean(np.maximum(lowest[held], 0.0)),
+        "floating_share": _mean((lowest >= CONTACT_M) & held),
         "penetration_mm": _mean(depth_mm),
         "penetration_p99_mm": _percentile(depth_mm, 99),
         "sunk_share": _mean((p[:, FEET, 1] < -FLOOR_M).any(axis=1)),

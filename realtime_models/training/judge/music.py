@@ -213,11 +213,11 @@ class SectionAnswer:
     steps_db: tuple[float, ...]  #: at each change that has 4 s of motion on both sides; signed as it should go
     ranks: tuple[float, ...]  #: share of the other places with a smaller step (same sign or size): 0.5 = chance
     kinds: tuple[str, ...]
-    elsewhere_db: tuple[float, ...]  #: for each change the median of the same at the other places
+    elsewhere_db: tuple[float, ...]  #: for each change the mean of the same at the other places
 
     @property
     def above_elsewhere_db(self) -> float:
-        """Mean over changes of step less the median step elsewhere; 0 = no answer, nan = no changes."""
+        """Mean over changes of step less the mean step elsewhere; 0 = no answer, nan = no changes."""
         return float(np.mean(np.subtract(self.steps_db, self.elsewhere_db))) if self.steps_db else float("nan")
 
     @property
@@ -244,7 +244,7 @@ def section_answer(motion: Motion, changes: Sequence[tuple[float, str]]) -> Sect
             continue
         step, rest = _directed(speed_step_db(body, time_s), kind), _directed(other, kind)
         rank = float((rest < step).mean() + 0.5 * (rest == step).mean())
-        found.append((float(step), rank, kind, float(np.median(rest))))
+        found.append((float(step), rank, kind, float(np.mean(rest))))
     return SectionAnswer(*(zip(*found, strict=True) if found else [()] * 4))
 
 
