@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime_models.training.judge import beat as score
+from realtime_models.training.judge.motion import from_pose
 from realtime_models.training.judge.results import Cell, Evaluation, Stage, TrackResult
 from realtime_models.training.judge.systems.model import Track
 
@@ -191,11 +192,11 @@ def write_sheets(stage: Stage, tracks: Sequence[Track], folder: Path) -> list[Pa
     paths = []
     for track in tracks:
         run = stage.perform(track, 0)
+        motion = from_pose(track.name, run.root, run.rotations, run.fps)
         rows = [
-            Row(f"from {track.beats_s[int(share * len(track.beats_s))]:.1f} s", run.root, run.rotations, run.fps,
-                track.beats_s, int(share * len(track.beats_s)))
-            for share in SHEET_AT
-        ]  # fmt: skip
+            Row(f"from {track.beats_s[first]:.1f} s", motion, track.beats_s, first)
+            for first in (int(share * len(track.beats_s)) for share in SHEET_AT)
+        ]
         path = folder / f"sheet_{track.name}.png"
         sheet(rows, path, columns=SHEET_COLUMNS, title=f"{track.name}, {track.bpm:.0f} bpm, every beat")
         paths.append(path)
