@@ -8,7 +8,7 @@ from realtime_models.training.judge import distribution as d
 from realtime_models.training.judge.motion import Motion, Windows, windows
 
 KEYS = [
-    "fid_kinetic", "fid_geometric", "kd_kinetic", "kd_geometric", "two_sample", "diversity_kinetic",
+    "fid_kinetic", "fid_energies", "fid_geometric", "kd_kinetic", "kd_geometric", "two_sample", "diversity_kinetic",
     "diversity_geometric",
 ]  # fmt: skip
 #: Four points with mean 0 and covariance (n - 1) of exactly one.
@@ -107,8 +107,8 @@ SCALE = d.scale_of(REAL)
 
 
 def test_the_scale_makes_real_dance_zero_and_one_and_never_divides_by_nothing():
-    z = SCALE.kinetic(REAL.positions)
-    assert z.mean(axis=0) == pytest.approx(0, abs=1e-9) and z.std(axis=0) == pytest.approx(1)
+    for z in (SCALE.kinetic(REAL.positions), SCALE.energies(REAL.positions)):
+        assert z.mean(axis=0) == pytest.approx(0, abs=1e-9) and z.std(axis=0) == pytest.approx(1)
     still = windows([Motion("still", np.zeros((300, len(JOINTS), 3)))])
     frozen = d.scale_of(still)
     assert (frozen.kinetic(still.positions) == 0).all() and np.isfinite(frozen.geometric(REAL.positions)).all()

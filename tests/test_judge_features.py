@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from engine.skeleton import JOINTS, STANDING_HIP_M, forward_kinematics, t_pose
-from realtime_models.training.judge.features import GEOMETRIC_NAMES, KINETIC_NAMES, geometric, kinetic, mirrored
+from realtime_models.training.judge.features import (
+    GEOMETRIC_NAMES,
+    KINETIC_NAMES,
+    geometric,
+    in_logarithms,
+    kinetic,
+    mirrored,
+)
 
 WRIST, NECK = JOINTS.index("right_wrist"), JOINTS.index("neck")
 
@@ -54,6 +61,17 @@ def test_a_hand_that_rises_at_half_a_metre_a_second_has_a_quarter_of_vertical_en
     assert figure(found, KINETIC_NAMES, "right_wrist vertical energy") == pytest.approx(0.25)
     found[0, KINETIC_NAMES.index("right_wrist vertical energy")] = 0
     assert found == pytest.approx(0, abs=1e-9)
+
+
+def test_logarithms_have_a_floor_under_which_moving_is_standing():
+    still = in_logarithms(kinetic(standing()))
+    assert figure(still, KINETIC_NAMES, "head horizontal energy") == pytest.approx(np.log(0.01))
+    assert figure(still, KINETIC_NAMES, "head acceleration") == pytest.approx(np.log(0.5))
+    path = np.zeros((42, 1, 3))
+    path[:, 0, 2] = 0.7 * np.arange(42) / 30  # .7² = .49, and .01 makes a half
+    assert figure(in_logarithms(kinetic(standing() + path)), KINETIC_NAMES, "head horizontal energy") == pytest.approx(
+        np.log(0.5)
+    )
 
 
 def test_a_falling_body_has_nine_point_eight_of_acceleration_whatever_the_frame_rate():

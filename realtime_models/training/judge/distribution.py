@@ -1,7 +1,8 @@
 """Are windows of dance drawn from the same source? Distances, a classifier, diversity, and the yardstick. Pure numpy.
 
 Everything here is taken on the features of ``features.py``, standardised by mean and standard deviation of *real* dance
-(``Scale``), and between equal counts of windows on both sides.
+(``Scale``), and between equal counts of windows on both sides. "Kinetic" means the logarithms of the kinetic features;
+``fid_energies`` alone takes them plain, as the dance papers do (see ``features.py``).
 
 **The Fréchet distance is biased.** Two samples of n windows from one and the same Gaussian in D dimensions are not at
 distance 0 but, to first order in 1/n, at ``frechet_bias``: with unit covariance 2 D / n for the means plus
@@ -10,7 +11,8 @@ figure is lower), and more when the windows come from few clips, as n then count
 how the windows were drawn, so a raw figure says nothing alone: beside it stands the **yardstick**, the same figure
 between two clip-disjoint halves of real dance with the same count n, drawn by the same rule (whole clips in random
 order until n is reached). ``compare`` draws its real side, and the side it judges, by that rule too, so both figures
-carry the same bias. The kernel distance is unbiased at every count, and can fall below zero.
+carry the same bias. The kernel distance is unbiased at every count, and can fall below zero. What was cut from the very
+clips that it is compared with comes out nearer than real dance is to itself: that is what ``novelty.py`` is for.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime_models.training.judge.classifier import two_sample_accuracy
-from realtime_models.training.judge.features import geometric, kinetic
+from realtime_models.training.judge.features import geometric, in_logarithms, kinetic
 from realtime_models.training.judge.intervals import Interval, of_draws
 from realtime_models.training.judge.motion import Windows
 
 HALVES = 20  #: of real dance behind a yardstick, and draws behind a comparison
-KINETIC_SD_MIN = 1e-3  #: [m²/s², m/s²] a feature that varies less in real dance is counted in this unit
+KINETIC_SD_MIN = 1e-3  #: a feature that varies less in real dance is counted in this unit
 GEOMETRIC_SD_MIN = 1 / 150  #: one frame of a window
 DEGREE = 3  #: of the kernel
 
@@ -36,14 +38,20 @@ __all__ = ["Scale", "compare", "compare_intervals", "diversity", "frechet", "fre
 class Scale:
     """Mean and standard deviation (K,), (G,) of the features of real dance; what every distance is counted in."""
 
-    kinetic_mean: np.ndarray
+    kinetic_mean: np.ndarray  #: of logarithms
     kinetic_sd: np.ndarray
+    energies_mean: np.ndarray  #: of the plain ones
+    energies_sd: np.ndarray
     geometric_mean: np.ndarray
     geometric_sd: np.ndarray
 
     def kinetic(self, positions: np.ndarray) -> np.ndarray:
-        """Standardised kinetic features (W, K) of windows (W, T, 22, 3)."""
-        return (kinetic(positions) - self.kinetic_mean) / self.kinetic_sd
+        """Standardised logarithms (W, K) of the kinetic features of windows (W, T, 22, 3)."""
+        return (in_logarithms(kinetic(positions)) - self.kinetic_mean) / self.kinetic_sd
+
+    def energies(self, positions: np.ndarray) -> np.ndarray:
+        """Standardised plain kinetic features (W, K) of windows (W, T, 22, 3)."""
+        return (kinetic(positions) - self.energies_mean) / self.energies_sd
 
     def geometric(self, positions: np.ndarray) -> np.ndarray:
         """Standardised geometric features (W, G) of windows (W, T, 22, 3)."""
@@ -54,12 +62,15 @@ def scale_of(real: Windows) -> Scale:
     """The scale of real dance. ValueError with fewer than two windows."""
     if len(real) < 2:
         raise ValueError(f"a scale needs two real windows; there is: {len(real)}")
-    moving, shape = kinetic(real.positions), geometric(real.positions)
+    energies, shape = kinetic(real.positions), geometric(real.positions)
+    logarithms = in_logarithms(energies)
     return Scale(
-        moving.mean(axis=0),
-        np.maximum(moving.std(axis=0), KINETIC_SD_MIN),
-        shape.mean(axis=0),
-        np.maximum(shape.std(axis=0), GEOMETRIC_SD_MIN),
+        kinetic_mean=logarithms.mean(axis=0),
+        kinetic_sd=np.maximum(logarithms.std(axis=0), KINETIC_SD_MIN),
+        energies_mean=energies.mean(axis=0),
+        energies_sd=np.maximum(energies.std(axis=0), KINETIC_SD_MIN),
+        geometric_mean=shape.mean(axis=0),
+        geometric_sd=np.maximum(shape.std(axis=0), GEOMETRIC_SD_MIN),
     )
 
 
@@ -162,15 +173,17 @@ class _Side:
     """Standardised features of windows, and which block each belongs to."""
 
     kinetic: np.ndarray
+    energies: np.ndarray
     geometric: np.ndarray
     blocks: np.ndarray
 
     def take(self, rows: np.ndarray) -> "_Side":
-        return _Side(self.kinetic[rows], self.geometric[rows], self.blocks[rows])
+        return _Side(self.kinetic[rows], self.energies[rows], self.geometric[rows], self.blocks[rows])
 
 
 def _side(windows: Windows, scale: Scale) -> _Side:
-    return _Side(scale.kinetic(windows.positions), scale.geometric(windows.positions), windows.blocks)
+    places = windows.positions
+    return _Side(scale.kinetic(places), scale.energies(places), scale.geometric(places), windows.blocks)
 
 
 def draw_blocks(blocks: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -200,6 +213,7 @@ def draw_halves(blocks: np.ndarray, count: int, rng: np.random.Generator) -> tup
 def _measures(real: _Side, made: _Side, seed: int) -> dict[str, float]:
     return {
         "fid_kinetic": frechet(real.kinetic, made.kinetic),
+        "fid_energies": frechet(real.energies, made.energies),
         "fid_geometric": frechet(real.geometric, made.geometric),
         "kd_kinetic": kernel_distance(real.kinetic, made.kinetic),
         "kd_geometric": kernel_distance(real.geometric, made.geometric),
@@ -253,8 +267,8 @@ def compare_draws(
 def compare(
     real: Windows, made: Windows, scale: Scale, seed: int = 0, *, count: int | None = None, draws: int = HALVES
 ) -> dict[str, float]:
-    """Mean over draws of ``compare_draws``: fid_kinetic, fid_geometric, kd_kinetic, kd_geometric, two_sample,
-    diversity_kinetic, diversity_geometric (the last two of ``made`` alone).
+    """Mean over draws of ``compare_draws``: fid_kinetic, fid_energies, fid_geometric, kd_kinetic,
+    kd_geometric, two_sample, diversity_kinetic, diversity_geometric (the last two of ``made`` alone).
     """
     found = compare_draws(real, made, scale, seed, count=count, draws=draws)
     return {key: float(np.mean(values)) for key, values in found.items()}

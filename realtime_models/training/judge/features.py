@@ -6,6 +6,11 @@ acceleration [m/s²]: 66 figures. *Geometric* (Müller, Röder & Clausen 2005, "
 capture data"): 32 yes-or-no relations between joints ("right hand above the neck", "left knee bent"), the ones dance
 papers since AIST++ (Li et al. 2021) use, here averaged over the window: the share of time that each one holds.
 
+**In logarithms.** Dance papers take the energies as they are. Energy has a long tail: some windows of real dance lie 14
+standard deviations out, they rule every distance, and two halves of real dance differ by so much that a frozen body is
+hardly further (by the kernel distance it is not further at all). Onuma et al. try logarithms too; ``in_logarithms`` is
+what our distances are taken on, and the plain energies keep one row of their own.
+
 Both look the same wherever the body stands and whichever way it faces. Kinetic energy counts
 travelling over the stage, as in the dance papers.
 
@@ -54,6 +59,15 @@ def kinetic(positions: np.ndarray, fps: float = JUDGE_HZ) -> np.ndarray:
     acceleration = (positions[:, 2:] - 2 * positions[:, 1:-1] + positions[:, :-2]) * fps**2
     expenditure = np.linalg.norm(acceleration, axis=-1).mean(axis=1)
     return np.stack([horizontal, vertical, expenditure], axis=-1).reshape(len(positions), -1)
+
+
+#: What is added before the logarithm: (10 cm/s)² and 0.5 m/s², so that standing still is a number.
+LOG_FLOORS = np.tile([0.01, 0.01, 0.5], len(JOINTS))
+
+
+def in_logarithms(energies: np.ndarray) -> np.ndarray:
+    """(W, 66) natural logarithms of ``kinetic`` features (W, 66), each with its floor of LOG_FLOORS added."""
+    return np.log(np.asarray(energies, np.float64) + LOG_FLOORS)
 
 
 class _Body:

@@ -1,8 +1,9 @@
 """Danced or copied? Distance of a window to the nearest window of the training motion. Pure numpy.
 
-Two windows are compared frame by frame with the pelvis' path over the floor taken out (heights stay) and with one turn
-about the vertical for the whole window, the best one there is: so a copy is found wherever it is danced and whichever
-way it faces. The distance is the root mean square over frames and joints of the joint distance [mm].
+Two windows are compared frame by frame with the pelvis' path over the floor taken out, and with one shift in height and
+one turn about the vertical for the whole window, the best ones there are: so a copy is found wherever it is danced, on
+whatever floor, and whichever way it faces. The distance is the root mean square over frames and joints of the joint
+distance [mm].
 
 The bank holds every window of the training motion: all offsets, also mirrored, also played slower and faster (training
 stretches clips to tempos by up to a quarter, so a copy may come stretched). Written as complex numbers x + iz, the best
@@ -61,7 +62,7 @@ class Nearest:
 
 
 def centred(positions: np.ndarray) -> np.ndarray:
-    """Positions (..., 22, 3) with the pelvis over the origin in every frame; heights stay."""
+    """Positions (..., 22, 3) with the pelvis over the origin in every frame; heights as they are."""
     out = np.array(positions)
     out[..., [0, 2]] -= out[..., :1, [0, 2]]
     return out
@@ -78,13 +79,18 @@ def bank_of(motions: Iterable[Motion], speeds: tuple[float, ...] = SPEEDS) -> Ba
 
 
 def window_distance_mm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Root mean square joint distance (...) [mm] of centred windows a, b (..., T, 22, 3) after the best common turn."""
+    """Root mean square joint distance (...) [mm] of centred windows a, b (..., T, 22, 3), best shifted and turned."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     flat_a, flat_b = a[..., 0] + 1j * a[..., 2], b[..., 0] + 1j * b[..., 2]
     turn = (np.conj(flat_b) * flat_a).sum(axis=(-2, -1), keepdims=True)
     turn = np.where(np.abs(turn) > 0, turn, 1.0)
-    square = np.abs(flat_a - turn / np.abs(turn) * flat_b) ** 2 + (a[..., 1] - b[..., 1]) ** 2
-    return 1000 * np.sqrt(square.mean(axis=(-2, -1)))
+    flat = np.abs(flat_a - turn / np.abs(turn) * flat_b) ** 2
+    return 1000 * np.sqrt(flat.mean(axis=(-2, -1)) + (a[..., 1] - b[..., 1]).var(axis=(-2, -1)))
+
+
+def _heights(few: np.ndarray) -> np.ndarray:
+    height = few[..., 1].reshape(len(few), -1)
+    return height - height.mean(axis=1, keepdims=True)
 
 
 class _Query:
@@ -95,13 +101,12 @@ class _Query:
         self.places = np.concatenate([plain, mirrored(plain)])
         self.frames = np.arange(0, plain.shape[1], SKIP)
         few = self.places[:, self.frames].astype(np.float32)
-        self.flat = few[..., [0, 2]].reshape(len(few), -1)
-        self.height = few[..., 1].reshape(len(few), -1)
+        self.flat, self.height = few[..., [0, 2]].reshape(len(few), -1), _heights(few)
         self.square = (self.flat**2).sum(axis=1) + (self.height**2).sum(axis=1)
 
     def square_distances(self, few: np.ndarray) -> np.ndarray:
         """(2 W, n) sums of squares to windows few (n, frames, 22, 3)."""
-        flat, height = few[..., [0, 2]].reshape(len(few), -1), few[..., 1].reshape(len(few), -1)
+        flat, height = few[..., [0, 2]].reshape(len(few), -1), _heights(few)
         quarter = np.stack([few[..., 2], -few[..., 0]], axis=-1).reshape(len(few), -1)
         meet = np.hypot(self.flat @ flat.T, self.flat @ quarter.T)
         square = (flat**2).sum(axis=1) + (height**2).sum(axis=1)
