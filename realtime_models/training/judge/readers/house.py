@@ -3,7 +3,7 @@
 Everything is read from the body itself, and every step that changes a file is noted:
 
 1. Up is the axis along which the head is above the ankles (mean over the file); the body is turned to Y up.
-2. Where toes (without toes: bent knees) point backwards, the file is left-handed (or has its sides swapped): x is mirrored.
+2. Where toes (without toes: bent knees) point backwards, the file is left-handed or has its sides swapped: x mirrored.
 3. All is scaled so that a leg, hip to knee to ankle (median over frames and sides), is as long as ours.
 4. Joints that the file lacks are filled in (``complete``).
 5. The floor is put to y = 0 (``floor_shift_m``). Facing and place stay as they are.
@@ -59,37 +59,48 @@ class Housed:
     notes: tuple[str, ...]
 
 
-def house(body: Body, fps: float, *, believe_floor: bool = True, scale: float | None = None) -> Housed:
-    """Bring a body into the house frame. Raises NoBodyError.
+@dataclass(frozen=True, slots=True)
+class Housing:
+    """What a format knows better than the points of one file do."""
 
-    ``believe_floor`` False always moves resting feet to y = 0. ``scale`` replaces the measured one (1 = metres on our
-    own skeleton).
-    """
+    scale: float | None = None  #: metres per unit on our own skeleton; None = read from the legs
+    may_mirror: bool = True
+    believe_floor: bool = True  #: False: resting feet are put to y = 0 whatever the file's zero
+    origins_m: Mapping[str, float] = field(
+        default_factory=lambda: {"": 0.0}
+    )  #: heights that may have to be added (Y up)
+
+
+def house(body: Body, fps: float, how: Housing = Housing()) -> Housed:
+    """Bring a body into the house frame. Raises NoBodyError."""
     notes: list[str] = []
     axis, sign, note = up_axis(body.joints)
     notes += note
-    turn = np.array(_TURNS[axis, sign], np.float64)
     joints = {name: _turned(points, axis, sign) for name, points in body.joints.items()}
     spine = [_turned(points, axis, sign) for points in body.spine]
     ends = {name: _turned(points, axis, sign) for name, points in body.ends.items()}
-    mirrored = handedness(joints, ends) < MIRRORED
+    mirrored = how.may_mirror and handedness(joints, ends) < MIRRORED
     if mirrored:
         notes.append("toes or knees point backwards in a right-handed frame: x mirrored")
-    size, note = (scale, []) if scale else leg_scale(joints)
+    scale, note = (how.scale, []) if how.scale else leg_scale(joints)
     notes += note
-    factor = size * np.array([-1.0 if mirrored else 1.0, 1.0, 1.0])
-    whole, note = complete({n: p * factor for n, p in joints.items()}, [p * factor for p in spine],
-                           {n: p * factor for n, p in ends.items()})  # fmt: skip
+    factor = scale * np.array([-1.0 if mirrored else 1.0, 1.0, 1.0])
+    whole, note = complete(
+        {name: points * factor for name, points in joints.items()},
+        [points * factor for points in spine],
+        {name: points * factor for name, points in ends.items()},
+    )
     notes += note
-    shift_m, note = floor_shift_m(whole, fps, believe_floor)
+    origins_m = how.origins_m if (axis, sign) == (1, 1) else {"": 0.0}
+    shift_m, note = floor_shift_m(resting_height_m(whole, fps), how.believe_floor, origins_m)
     whole[..., 1] -= shift_m
-    return Housed(whole, turn, mirrored, (*notes, *note))
+    return Housed(whole, np.array(_TURNS[axis, sign], np.float64), mirrored, (*notes, *note))
 
 
-def house_or_refuse(path: Path, body: Body, fps: float, accepted: str, **how) -> Housed:
+def house_or_refuse(path: Path, body: Body, fps: float, accepted: str, how: Housing = Housing()) -> Housed:
     """``house``, with what is wrong said as the one line of a file that is not read (ConfigError)."""
     try:
-        return house(body, fps, **how)
+        return house(body, fps, how)
     except NoBodyError as error:
         raise refusal(path, str(error), accepted) from error
 
@@ -255,14 +266,20 @@ def resting_height_m(positions: np.ndarray, fps: float) -> float:
     return float(np.percentile(heights[resting] if resting.mean() > 0.1 else heights, FLOOR_PERCENTILE))
 
 
-def floor_shift_m(positions: np.ndarray, fps: float, believe_floor: bool = True) -> tuple[float, list[str]]:
-    """How much lower the body is to stand [m], one constant a file.
+def floor_shift_m(
+    height_m: float, believe_floor: bool = True, origins_m: Mapping[str, float] | None = None
+) -> tuple[float, list[str]]:
+    """How much lower a body is to stand [m] whose resting feet are at ``height_m``: one constant a file, with notes.
 
     A file's own zero is kept where resting feet lie within 10 cm of it, so that a body that floats or sinks goes on
-    floating or sinking; beyond that it is no floor, and resting feet are put to y = 0.
+    floating or sinking; beyond that it is no floor, and resting feet are put to y = 0. ``origins_m`` are heights that
+    belong to a format (name -> to be added), tried in their order before that.
     """
-    height_m = resting_height_m(positions, fps)
-    if believe_floor and abs(height_m) <= OWN_FLOOR_M:
-        near = abs(height_m) < 0.01
-        return 0.0, [] if near else [f"own floor kept: feet rest {100 * height_m:+.1f} cm from it"]
-    return height_m, [f"floor moved: feet rested at {100 * height_m:+.1f} cm"]
+    for name, offset_m in (origins_m or {"": 0.0}).items() if believe_floor else ():
+        above_m = height_m + offset_m
+        if abs(above_m) <= OWN_FLOOR_M:
+            said = [f"pelvis at trans {100 * offset_m:+.0f} cm, {name} origin"] if offset_m else []
+            near = abs(above_m) < 0.01
+            return -offset_m, said + ([] if near else [f"own floor kept: feet rest {100 * above_m:+.1f} cm from it"])
+    near = abs(height_m) < 0.01
+    return height_m, [] if near else [f"floor moved: feet rested at {100 * height_m:+.1f} cm"]

@@ -12,8 +12,10 @@ import numpy as np
 
 from realtime_models.training.judge.readers.reading import MAX_BYTES, check_size, refusal
 
-_DAMAGED = (ValueError, TypeError, KeyError, IndexError, EOFError, OSError, zipfile.BadZipFile, zlib.error, SyntaxError,
-            NotImplementedError, RuntimeError, OverflowError, MemoryError, AttributeError, pickle.UnpicklingError)  # fmt: skip
+_DAMAGED = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError, SyntaxError, RuntimeError),
+    *(NotImplementedError, OverflowError, MemoryError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
+)
 _PLAIN = "fiub"
 
 
@@ -28,7 +30,7 @@ def read_npy(path: Path, accepted: str) -> np.ndarray:
 
 
 def read_npz(path: Path, accepted: str) -> dict[str, np.ndarray]:
-    """All arrays of plain numbers of an .npz file, float64; texts and objects in it are left out. Raises ConfigError."""
+    """All arrays of plain numbers of an .npz file, float64; texts and objects are left out. Raises ConfigError."""
     check_size(path, accepted)
     found, total = {}, 0
     try:
@@ -111,11 +113,10 @@ class _Type:
         self.order = state[1] if state[1] in ("<", ">") else "<"
 
     def dtype(self) -> np.dtype:
-        kind, _, size = self.text.lstrip("<>|=").partition(self.text.lstrip("<>|=")[1:])
-        number = self.text.lstrip("<>|=")[1:]
-        if kind not in _PLAIN or number not in ("1", "2", "4", "8"):
+        text = self.text.lstrip("<>|=")
+        if text[:1] not in tuple(_PLAIN) or text[1:] not in ("1", "2", "4", "8"):
             raise ValueError(f"an array of '{self.text[:20]}', not of plain numbers")
-        return np.dtype(f"{self.order}{kind}{number}")
+        return np.dtype(self.order + text)
 
 
 def _from_bytes(data: Any, kind: Any, shape: Any, fortran: bool) -> np.ndarray:
@@ -148,6 +149,9 @@ class _Scalar:
     def __init__(self, kind: Any, data: Any = b"") -> None:
         self.kind, self.data = kind, data
 
+    def __setstate__(self, state: Any) -> None:
+        raise ValueError("a scalar with a state")
+
     def numbers(self) -> np.ndarray:
         return _from_bytes(self.data, self.kind, (), False)
 
@@ -159,20 +163,32 @@ class _Whole(_Array):
         self.state = (1, shape, kind, order == "F", data)
 
 
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()
+class _Reconstruct:
+    """Stands in for numpy's function that makes the empty array of a pickle."""
+
+    def __new__(cls, *_: Any) -> _Array:
+        return _Array()
+
+    def __setstate__(self, state: Any) -> None:  # none of these may be changed by a file
+        raise ValueError("a function with a state")
 
 
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    if str(encoding).replace("-", "").lower() not in ("latin1", "iso88591"):
-        raise ValueError(f"bytes in {str(encoding)[:20]}")
-    return text.encode("latin1")
+class _Encode:
+    """Stands in for codecs.encode, by which Python 3 writes bytes in the protocols of Python 2."""
+
+    def __new__(cls, text: str, encoding: str = "latin1") -> bytes:
+        if str(encoding).replace("-", "").lower() not in ("latin1", "iso88591"):
+            raise ValueError(f"bytes in {str(encoding)[:20]}")
+        return text.encode("latin1")
+
+    def __setstate__(self, state: Any) -> None:
+        raise ValueError("a function with a state")
 
 
 _ADMITTED = {
-    ("multiarray", "_reconstruct"): _reconstruct, ("multiarray", "scalar"): _Scalar,
+    ("multiarray", "_reconstruct"): _Reconstruct, ("multiarray", "scalar"): _Scalar,
     ("numeric", "_frombuffer"): _Whole, ("numpy", "ndarray"): _Array, ("numpy", "dtype"): _Type,
-    ("_codecs", "encode"): _encode, ("collections", "OrderedDict"): dict, ("builtins", "bytearray"): bytearray,
+    ("_codecs", "encode"): _Encode, ("collections", "OrderedDict"): dict,
 }  # fmt: skip
 
 
