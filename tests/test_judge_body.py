@@ -86,7 +86,7 @@ def test_still_seconds_by_share_and_by_length():
 
 
 def test_jerk_of_a_pendulum():
-    # x = 0.1 sin(2 pi t) at 30 Hz, 100 periods. A difference turns a sine of step w into one of 2 sin(w / 2) times its size:
+    # x = 0.1 sin(2 pi t) at 30 Hz, 100 periods. A difference turns a sine of step w into one 2 sin(w / 2) as large:
     # the third is 0.1 x (2 sin(pi / 30))^3 = 9.137e-4 m, x 27,000 = 24.67 m/s^3 at most, x 2 / pi = 15.71 in the mean
     t = np.arange(3003) / 30
     way = 0.1 * np.sin(2 * np.pi * t)[:, None] * ALONG

@@ -3,7 +3,7 @@
 All on joint positions at 30 frames a second, whatever rate they came at; the floor is y = 0 and a resting foot joint
 (the toe) lies on it. Only turning speed needs rotations.
 
-Jerk and jitter grow with speed: over 398 windows of 5 s of real dance, ln jerk rises by 1.00 and ln jitter by 0.91 for
+Jerk and jitter grow with speed: over 398 windows of 5 s of real dance, ln jerk rises by 1.00 and ln jitter by 0.90 for
 each 1.00 of ln speed (correlation .84 and .88). Divided by speed they therefore compare slow and fast bodies: a smooth
 body played faster keeps its place among real ones, a trembling one does not.
 """
