@@ -173,9 +173,14 @@ def distribution_cells(motions: Sequence[Motion], reference: Reference, *, seed:
         return {}
     found = distribution.compare_intervals(reference.windows, made, reference.scale, seed, count=count)
     cells: Cells = {key: cell_of(value, count) for key, value in found.items()}
+    return cells | novelty_cells(*near_training(motions, reference, seed=seed), reference)
+
+
+def near_training(motions: Sequence[Motion], reference: Reference, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (W,) [mm] of ``reference.count`` windows, drawn at random, to the training motion, and their blocks."""
+    made = windows(motions)
     few = made.take(np.random.default_rng(seed).permutation(len(made))[: reference.count])
-    near_mm = novelty.nearest(few, reference.bank)
-    return cells | novelty_cells(near_mm, few.blocks, reference)
+    return novelty.nearest(few, reference.bank), few.blocks
 
 
 def novelty_cells(near_mm: np.ndarray, blocks: np.ndarray, reference: Reference) -> Cells:
