@@ -67,7 +67,7 @@ def _array(file: IO[bytes], size: int) -> np.ndarray:
     count = 1
     for side in shape:  # Python's integers: no product overflows
         count *= int(side)
-    if count * kind.itemsize > size:
+    if count * kind.itemsize > size - file.tell():
         raise ValueError("it is cut short")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False).astype(np.float64)

@@ -122,16 +122,19 @@ def _body(path: Path, joints: dict[str, np.ndarray]) -> Body:
 def _even(times_s: np.ndarray) -> tuple[float, np.ndarray | None, list[str]]:
     """Rate [Hz] of times (F,), rows to sample at when they are uneven, and what to note.
 
-    The rate is that of all rows together; a time more than a tenth of a step off it makes the table uneven.
+    The rate is that of all rows together, a whole number where the last row then is off by less than a tenth of a step;
+    a time more than that off the rate makes the table uneven.
     """
-    steps = np.diff(times_s)
-    hz = (len(times_s) - 1) / float(times_s[-1] - times_s[0])
+    steps, long_s = np.diff(times_s), float(times_s[-1] - times_s[0])
+    hz = (len(times_s) - 1) / long_s
+    whole_hz = max(round(hz), 1)
+    if abs((len(times_s) - 1) / whole_hz - long_s) < 0.1 / whole_hz:
+        hz = float(whole_hz)
     even_s = times_s[0] + np.arange(len(times_s)) / hz
     if np.abs(times_s - even_s).max() <= 0.1 / hz:
-        nearest = round(hz)
-        return (float(nearest) if abs(hz - nearest) < 2e-4 * hz else hz), None, []
+        return hz, None, []
     hz = 1 / float(np.median(steps))
-    rows = int(min((times_s[-1] - times_s[0]) * hz, 2e6)) + 1
+    rows = int(min(long_s * hz + 1e-3, 2e6)) + 1
     at = np.interp(times_s[0] + np.arange(rows) / hz, times_s, np.arange(len(times_s)))
     return hz, at, [f"uneven times ({1000 * steps.min():.1f} to {1000 * steps.max():.1f} ms): resampled at {hz:.4g} Hz"]
 
