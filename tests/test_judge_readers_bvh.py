@@ -8,7 +8,7 @@ from engine.errors import ConfigError
 from engine.skeleton import JOINTS, OFFSETS_M, PARENTS, forward_kinematics
 from engine.types import Skeleton
 from realtime_models.training.judge.readers import read_file
-from realtime_models.training.judge.readers.bvh import positions_of, rate_of, read_bvh
+from realtime_models.training.judge.readers.bvh import Bvh, body_of, positions_of, rate_of, read_bvh
 
 WITHIN_M = 1e-3
 
@@ -142,6 +142,24 @@ def test_position_channels_at_every_joint(tmp_path):
     bvh = read_bvh(path)
     # b in place of its OFFSET: (1, 2, 3) + (0, 10, 0); c to be added: 5.1 along b's x, which is turned to y.
     assert np.allclose(positions_of(bvh)[0], [[1, 2, 3], [1, 12, 3], [1, 17.1, 3]])
+
+
+def test_joints_in_their_parents_place_are_passed_over(tmp_path):
+    """CMU's BVH: Neck and both shoulders lie in the chest, the neck is Neck1. By hand, on our own skeleton at rest."""
+    names = list(SCHEMES["CMU"])
+    names[J["neck"]] = "Neck1"
+    rest = forward_kinematics(np.zeros((9, 3)), np.tile([0, 0, 0, 1.0], (9, 22, 1)))[0]
+    dummies = {"LHipJoint": "pelvis", "Neck": "spine3", "LeftShoulder": "spine3", "RightShoulder": "spine3"}
+    for side in ("left", "right"):
+        names[J[f"{side}_collar"]] = f"{side}Something"  # our collar's place has no name of its own in that file
+    places = np.concatenate([rest, *[rest[:, [J[at]]] for at in dummies.values()]], axis=1)
+    parents = np.array([*PARENTS, *[J[at] for at in dummies.values()]])
+    bvh = Bvh((*names, *dummies), parents, np.zeros((26, 3)), ((),) * 26, np.zeros((9, 0)), 30.0)
+    body = body_of(tmp_path / "cmu.bvh", bvh, places)
+    assert np.array_equal(body.joints["neck"], rest[:, J["neck"]])
+    assert np.array_equal(body.joints["left_hip"], rest[:, J["left_hip"]])
+    assert "left_collar" not in body.joints and "right_collar" not in body.joints  # filled in by rule
+    assert [p[0, 1].round(3) for p in body.spine] == [0.31, 0.25, 0.115]
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,8 @@ def _offset(offset: np.ndarray, columns: dict[str, np.ndarray], *, root: bool) -
 
 def body_of(path: Path, bvh: Bvh, positions: np.ndarray) -> Body:
     """Our joints among those of a file, by name; spine joints by the hierarchy. Raises ConfigError."""
-    real = [joint for joint, name in enumerate(bvh.names) if not name.endswith(" end site")]
+    dummies = _dummies(bvh, positions)
+    real = [joint for joint, name in enumerate(bvh.names) if not name.endswith(" end site") and joint not in dummies]
     matched = match([bvh.names[joint] for joint in real])
     at = {name: real[index] for name, index in matched.joints.items()}
     ends = {name: positions[:, child] for name, joint in at.items() for child in _end_sites(bvh, joint)}
@@ -218,6 +219,17 @@ def body_of(path: Path, bvh: Bvh, positions: np.ndarray) -> Body:
         raise refusal(path, f"no joint found for {', '.join(missing)} among {seen}{more}", ACCEPTED)
     spine = [] if matched.exact_spine else [positions[:, joint] for joint in _spine(bvh, at)]
     return Body(joints, spine, ends)
+
+
+def _dummies(bvh: Bvh, positions: np.ndarray) -> set[int]:
+    """Joints that lie where their parent does, with joints of their own behind them.
+
+    CMU's BVH files are full of them (LHipJoint and LowerBack in the pelvis, Neck and both shoulders in the chest): the
+    name says neck, the place says chest.
+    """
+    joints = [j for j, name in enumerate(bvh.names) if bvh.parents[j] >= 0 and not name.endswith(" end site")]
+    lengths = [np.median(np.linalg.norm(positions[:, j] - positions[:, bvh.parents[j]], axis=1)) for j in joints]
+    return {j for j, length in zip(joints, lengths, strict=True) if length < 0.01 * max(lengths)}
 
 
 def _end_sites(bvh: Bvh, joint: int) -> list[int]:
