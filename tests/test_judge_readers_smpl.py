@@ -95,6 +95,18 @@ def test_another_body_by_its_betas_is_scaled_to_stand_on_our_legs(tmp_path):
     assert plain.motion.positions[:, 0, 1].mean() > 1.08 * root[:, 1].mean()
 
 
+def test_another_body_counted_from_smplx_origin(tmp_path):
+    """Y up, a dancer 5 % smaller, trans 35 cm above the pelvis: scaled by 1 / .95 after the origin is taken off."""
+    root, rotations = walk()
+    path = save(
+        tmp_path, poses=amass(rotations, 66), fps=np.array(30), betas=np.ones(10), trans=0.95 * root + [0, 0.35, 0]
+    )
+    reading = only(path)
+    said = "betas say another body: travel scaled by 1.053 to stand on our legs, counted from SMPL-X's origin"
+    assert said in reading.notes
+    assert far(reading) < 0.005
+
+
 def aist(root, rotations, **more):
     return {"smpl_poses": amass(rotations, 72), "smpl_trans": root, **more}
 

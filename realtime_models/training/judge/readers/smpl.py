@@ -152,17 +152,16 @@ def _placed(
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Positions (F, 22, 3), rotations (F, 22, 4) and notes of pelvis (F, 3) and rotations on our skeleton."""
     limbs = forward_kinematics(np.zeros_like(root), rotations)[0]
-    size, origin, notes = body_size(root, limbs, fps) if shaped else (1.0, None, [])
+    size, notes = body_size(root, limbs, fps) if shaped else (1.0, [])
     points = limbs + root[:, None] * size
     body = Body({name: points[:, k] for k, name in enumerate(JOINTS)})
-    origins_m = _ORIGINS_M if origin is None else {origin: _ORIGINS_M[origin] * size}
-    how = Housing(scale=1.0, may_mirror=False, believe_floor=not shaped, origins_m=origins_m)
+    how = Housing(scale=1.0, may_mirror=False, believe_floor=not shaped, origins_m=_ORIGINS_M)
     housed = house_or_refuse(path, body, fps, ACCEPTED, how)
     return housed.positions, turned_root(rotations, housed.turn_xyzw), (*notes, *housed.notes)
 
 
-def body_size(root: np.ndarray, limbs: np.ndarray, fps: float) -> tuple[float, str | None, list[str]]:
-    """By what root (F, 3) has to be multiplied to fit limbs (F, 22, 3) with the pelvis at 0; the origin, and notes.
+def body_size(root: np.ndarray, limbs: np.ndarray, fps: float) -> tuple[float, list[str]]:
+    """By what root (F, 3) has to be multiplied to fit limbs (F, 22, 3) with the pelvis at 0, and notes.
 
     While the lower foot rests, our pelvis is as high above it as the dancer's above the floor, times the factor: the
     median of that ratio, for the origin that brings it nearest to 1. 1 where no origin brings it within 0.8 and 1.25.
@@ -179,5 +178,8 @@ def body_size(root: np.ndarray, limbs: np.ndarray, fps: float) -> tuple[float, s
         found[name] = float(np.median(-heights[rows, low][stands])) / file_m if file_m > 0.1 else 0.0
     origin = min(found, key=lambda name: abs(np.log(max(found[name], 1e-6))))
     if not 0.8 <= found[origin] <= 1.25:
-        return 1.0, None, ["betas say another body, and no floor tells its size: travel as it is"]
-    return found[origin], origin, [f"betas say another body: travel scaled by {found[origin]:.3f} to stand on our legs"]
+        return 1.0, ["betas say another body, and no floor tells its size: travel as it is"]
+    counted = f", counted from {origin} origin" if origin else ""
+    return found[origin], [
+        f"betas say another body: travel scaled by {found[origin]:.3f} to stand on our legs{counted}"
+    ]
