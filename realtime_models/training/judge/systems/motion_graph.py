@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from realtime_models.training.data import FPS
-from realtime_models.training.judge.beat import joint_positions, motion_beats
+from realtime_models.training.judge.beat import beats_of_curve, body_speed, joint_positions
 from realtime_models.training.judge.systems.clips import Take, yaw_of
 from realtime_models.training.judge.systems.point_cloud import clouds, joined, near_minima, paired
 
@@ -58,6 +58,7 @@ class Nodes:
     is_beat: np.ndarray  #: (N,) False at a clip's last way out
     root: np.ndarray  #: (N,) complex z + i x [m] of the pelvis
     facing_rad: np.ndarray  #: (N,) its heading, 0 = +Z
+    speed_m_s: np.ndarray  #: (N,) mean body speed from here to the next node
     first_way: np.ndarray  #: (N,) the transitions first_way .. end_way leave from here on, before the next node
     end_way: np.ndarray  #: (N,)
     landing: np.ndarray  #: (E,) for each transition the first node at or after its end
@@ -176,11 +177,12 @@ def strongly_connected(ways: Transitions, lengths: Sequence[int]) -> Transitions
 
 def _nodes(clips: Sequence[Take], ways: Transitions) -> Nodes:
     """Motion beats between each clip's first way in and last way out, and that way out."""
-    clip, frame, is_beat, root, facing_rad = [], [], [], [], []
+    clip, frame, is_beat, root, facing_rad, speed_m_s = [], [], [], [], [], []
     for number, take in enumerate(clips):
         first = ways.to_frame[ways.to_clip == number].min()
         last = ways.frame[ways.clip == number].max()
-        beats = motion_beats(take.root, take.rotations, FPS) * FPS
+        speed = body_speed(take.root, take.rotations, FPS)
+        beats = beats_of_curve(speed, FPS) * FPS
         at = np.r_[beats[(beats >= first) & (beats < last)], last]
         clip.append(np.full(len(at), number))
         frame.append(at)
@@ -188,6 +190,9 @@ def _nodes(clips: Sequence[Take], ways: Transitions) -> Nodes:
         near = np.round(at).astype(int)
         root.append(take.root[near, 2] + 1j * take.root[near, 0].astype(np.float64))
         facing_rad.append(np.array([yaw_of(rotation) for rotation in take.rotations[near, 0]]))
+        speed_m_s.append(
+            np.array([speed[a : max(b, a + 1)].mean() for a, b in zip(near, np.r_[near[1:], 0], strict=True)])
+        )
     clip, frame = np.concatenate(clip), np.concatenate(frame)
     # One number for clip and frame, so that sorted search works over all clips at once.
     room = 1 + max(float(frame.max()), float(ways.to_frame.max()))
@@ -199,6 +204,7 @@ def _nodes(clips: Sequence[Take], ways: Transitions) -> Nodes:
         np.concatenate(is_beat),
         np.concatenate(root),
         np.concatenate(facing_rad),
+        np.concatenate(speed_m_s),
         first_way,
         np.r_[first_way[1:], len(ways)],
         np.searchsorted(place, ways.to_clip * room + ways.to_frame),

@@ -36,6 +36,7 @@ class Cost:
     OFF = 1.0  #: a motion beat off the grid
     HALF = 0.8  #: on half a beat
     UNDANCED = 0.6  #: a beat without a motion beat
+    CALM = 0.6  #: standing still; falls to 0 at the median speed of the clips
     STRETCH = 6.0  #: times the squared logarithm of the speed
     SPEED_CHANGE = 3.0  #: times the squared logarithm of the change of speed
     TRANSITION = 0.3
@@ -109,6 +110,8 @@ class _Search:
         self.grid = whole_grid(beats_s, seconds + LONGEST_S)
         self.numbers = np.arange(len(self.grid), dtype=np.float64)
         self.until_s = seconds + 0.5
+        speed = graph.nodes.speed_m_s
+        self.calm = np.maximum(0, 1 - speed / max(float(np.median(speed)), 1e-6))
 
     def number(self, time_s: np.ndarray | float) -> np.ndarray:
         """Fractional beat number of times [s]."""
@@ -223,7 +226,8 @@ class _Search:
         cost = np.where(over, Cost.TRANSITION + Cost.DISTANCE * (ways.distance_m[way] / THRESHOLD_M) ** 2, 0.0)
         rest_s = step.time_s - step.since_s + into / FPS
         cost += np.where(over, Cost.HURRY * np.clip(1 - rest_s / Cost.REST_S, 0, 1), 0.0)
-        cost += Cost.AGAIN * (step.danced[step.node] + np.where(over, step.danced[self.entered(way)], False))
+        entered = np.where(over, self.entered(way), step.node)
+        cost += Cost.AGAIN * (step.danced[step.node] + (over & step.danced[entered])) + Cost.CALM * self.calm[entered]
         cost += Cost.AWAY * (1 - np.cos(yaw + nodes.facing_rad[node])) / 2
         out_m = np.abs(np.exp(1j * yaw) * nodes.root[node] + shift)
         cost += Cost.EDGE_PER_M * np.maximum(out_m - Cost.EDGE_M, 0)
