@@ -100,21 +100,38 @@ def real_on_song(
 
 
 def _best_fit(clip: Take, beats_s: np.ndarray, seconds: float) -> _Fit | None:
-    """The best speed and start of one clip."""
+    """The best speed and start of one clip: a grid of both, then speeds between its best one and the next."""
     motion_s = motion_beats(clip.root, clip.rotations, FPS)
     count = 1 + int(np.ceil(np.log(STRETCH[1] / STRETCH[0]) * seconds / (4 * DRIFT_S)))
+    speeds = np.geomspace(*STRETCH, count)
+    starts = [
+        (speed, start_s)
+        for speed in speeds
+        for start_s in np.arange(0, seconds_of(clip) - speed * seconds + 1e-9, STEP_S)
+    ]
+    best = _best_of(clip, motion_s, starts, beats_s, seconds)
+    if best is None:
+        return None
+    finer = np.clip(best.speed * np.geomspace(speeds[0] / speeds[1], speeds[1] / speeds[0], 11), *STRETCH)
+    around = [(best.speed, best.start_s), *((s, best.start_s + (best.speed - s) * seconds / 2) for s in finer)]
+    return _best_of(clip, motion_s, around, beats_s, seconds)
+
+
+def _best_of(
+    clip: Take, motion_s: np.ndarray, tries: list[tuple[float, float]], beats_s: np.ndarray, seconds: float
+) -> _Fit | None:
+    """The best of some speeds and starts [clip s], each start moved by up to half a beat to where it fits best."""
     best = None
-    for speed in np.geomspace(*STRETCH, count):
+    for speed, start_s in tries:
         last_s = seconds_of(clip) - speed * seconds
-        for start_s in np.arange(0.0, last_s + 1e-9, STEP_S):
-            fit = _fit(clip, motion_s, start_s, speed, beats_s, seconds)
-            if fit is None:
-                continue
-            late_s = lag_of(fit.vector, 1.0, float(np.median(np.diff(beats_s))))
-            moved_s = float(np.clip(start_s + speed * late_s, 0.0, last_s))
-            fit = _fit(clip, motion_s, moved_s, speed, beats_s, seconds)
-            if fit is not None and (best is None or fit.on_beat > best.on_beat):
-                best = fit
+        fit = _fit(clip, motion_s, start_s, speed, beats_s, seconds)
+        if fit is None or last_s < 0:
+            continue
+        late_s = lag_of(fit.vector, 1.0, float(np.median(np.diff(beats_s))))
+        moved_s = float(np.clip(start_s + speed * late_s, 0.0, last_s))
+        fit = _fit(clip, motion_s, moved_s, speed, beats_s, seconds)
+        if fit is not None and (best is None or fit.on_beat > best.on_beat):
+            best = fit
     return best
 
 
@@ -124,7 +141,7 @@ def _fit(
     """How the motion beats (m,) [clip s] then lie on the beats; None when none is seen."""
     seen_s = (motion_s - start_s) / speed
     numbers = beat_numbers(seen_s[(seen_s >= 0) & (seen_s <= seconds)], beats_s)
-    return _Fit(clip, start_s, speed, mean_vector(numbers, 1.0), len(numbers)) if len(numbers) else None
+    return _Fit(clip, float(start_s), float(speed), mean_vector(numbers, 1.0), len(numbers)) if len(numbers) else None
 
 
 def _in_the_middle(root: np.ndarray, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

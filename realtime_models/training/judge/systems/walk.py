@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STAGE_M = 2.0  #: radius that the pelvis should not leave
 BEAM = 48  #: walks kept per quarter of a beat
 BRANCHES = 6  #: ways tried on from each
-STARTS = 96
+STARTS = 48  #: random starts, of a quarter of the motion beats at most: seeds are to differ
 LONGEST_S = 20.0  #: the grid is carried on so far past the end: longer than any move that begins before it
 SAME_S = 0.12  #: two motion beats nearer than this across a transition are one
 SMOOTH_S = 0.2  #: changes of speed are spread over this
@@ -145,7 +145,7 @@ class _Search:
         first = int(np.flatnonzero(self.grid <= 0)[-1])
         time_s = float(self.grid[first])
         steps = []
-        for node in self.rng.choice(beats, min(STARTS, len(beats)), replace=False):
+        for node in self.rng.choice(beats, min(STARTS, 1 + len(beats) // 4), replace=False):
             yaw = -float(nodes.facing_rad[node])
             shift = -np.exp(1j * yaw) * nodes.root[node]
             before = {"landed": -np.inf, "since_s": time_s - Cost.REST_S, "danced": np.zeros(len(nodes), bool)}
