@@ -125,7 +125,7 @@ def _best_of(
     for speed, start_s in tries:
         last_s = seconds_of(clip) - speed * seconds
         fit = _fit(clip, motion_s, start_s, speed, beats_s, seconds)
-        if fit is None or last_s < 0:
+        if fit is None or last_s < -1e-6:
             continue
         late_s = lag_of(fit.vector, 1.0, float(np.median(np.diff(beats_s))))
         moved_s = float(np.clip(start_s + speed * late_s, 0.0, last_s))
