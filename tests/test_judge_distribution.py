@@ -126,8 +126,17 @@ def test_halves_share_no_clip_and_have_the_count():
     with pytest.raises(ValueError, match="no two clip-disjoint halves of 23 windows in 45 windows of 9 clips"):
         d.draw_halves(blocks, 23, rng)
     # All in one clip: there is no other half.
-    with pytest.raises(ValueError, match="of 1 clips"):
+    with pytest.raises(ValueError, match="of 1 clips; at most 0"):
         d.draw_halves(np.zeros(40, int), 5, rng)
+
+
+def test_the_largest_half_is_the_largest_sum_of_clips_up_to_a_half():
+    assert d.largest_half(np.repeat(np.arange(9), np.arange(1, 10))) == 22  # of 45: 9 + 8 + 5 and 7 + 6 + 4 + 3 + 2 + 1
+    assert d.largest_half(np.repeat([0, 1], [30, 10])) == 10
+    assert d.largest_half(np.repeat([5, 6, 7], [30, 10, 12])) == 22
+    assert d.largest_half(np.zeros(40, int)) == 0
+    one, other = d.draw_halves(np.repeat([0, 1], [30, 10]), 10, np.random.default_rng(0))
+    assert {len(one), len(other)} == {10} and (max(one) < 30) != (max(other) < 30)
 
 
 def test_a_draw_takes_whole_clips_but_the_last():
@@ -164,9 +173,9 @@ def test_comparing_is_at_equal_counts_and_never_over_half_of_the_real_ones():
     assert d.comparable_count(REAL, few) == 6 and d.comparable_count(REAL, many) == 48
     assert d.compare(REAL, few, SCALE, draws=3) == d.compare(REAL, few, SCALE, count=6, draws=3)
     spread = d.compare_intervals(REAL, many, SCALE, count=30)
-    means = d.compare(REAL, many, SCALE, count=30)
+    medians = d.compare(REAL, many, SCALE, count=30)
     for key in KEYS:
-        assert spread[key].value == means[key] and spread[key].low <= means[key] <= spread[key].high
+        assert spread[key].value == medians[key] and spread[key].low <= medians[key] <= spread[key].high
     with pytest.raises(ValueError, match="cannot compare 7 windows a side of 96 real and 6 others"):
         d.compare(REAL, few, SCALE, count=7)
 
@@ -202,3 +211,12 @@ def test_features_that_cannot_be_compared_are_refused():
             d.frechet(np.zeros(a), np.zeros(b))
         with pytest.raises(ValueError, match="features are"):
             d.kernel_distance(np.zeros(a), np.zeros(b))
+
+
+def test_beside_its_yardstick_every_measure_is_at_one_count():
+    made = dance(5, 4, seed=11)
+    found = d.beside_yardstick(made, REAL, SCALE, seed=1)
+    assert list(found) == KEYS
+    stick, value = d.yardstick(REAL, 20, seed=1), d.compare(REAL, made, SCALE, seed=1, count=20)
+    for key, both in found.items():
+        assert (both.real.value, both.real.low, both.real.high) == stick[key] and both.made.value == value[key]

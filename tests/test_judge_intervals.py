@@ -130,9 +130,11 @@ def test_every_dancer_stands_once_against_the_others_of_the_style_and_against_al
     # 12 + 11 + 10 + 20 + 19 + 3 = 75 windows have a dancer.
     assert found["ann"].across == (12, 63) and found["ann"].within == (12, 11)
     assert found["cleo"].across == (10, 65) and found["cleo"].within is None
-    # Eve dances modern and pop: within is against Dan's pop; Dan's "within" has only 4 windows of Eve's pop.
-    assert found["eve"].styles == ("modern", "pop") and found["eve"].within == (19, 20)
-    assert found["dan"].within is None and found["dan"].count == 20
+    # Eve dances modern and pop, Dan pop: within is pop on both sides, but of Eve's there are only 4 windows.
+    assert found["eve"].styles == ("modern", "pop") and found["eve"].across == (19, 56)
+    assert found["eve"].within is None and found["dan"].within is None and found["dan"].count == 20
+    few = leave_one_dancer_out(DANCERS, lambda own, others: (len(own), len(others)), least=4)
+    assert few["eve"].within == (4, 20) and few["dan"].within == (20, 4)
 
 
 def test_fewer_than_five_dancers_are_too_few():

@@ -54,8 +54,8 @@ def two_sample_accuracy(
 
     Five folds of whole blocks on either side (fewer where a side has fewer blocks); accuracy is the mean of the two
     classes' own. The blocks of a and of b are taken to be different clips even where the numbers agree. nan where a
-    side has fewer than two blocks. Clip-disjoint halves of one source come out a little *below* 0.5: where clips differ
-    a lot, what the training folds hold too much of on one side the test fold lacks. So beside it stands the yardstick.
+    side has fewer than two blocks. Clip-disjoint halves of one source scatter
+    around 0.5 by more than their count suggests, as clips are drawn and not windows: beside it stands the yardstick.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     folds = min(FOLDS, len(np.unique(a_blocks)), len(np.unique(b_blocks)))

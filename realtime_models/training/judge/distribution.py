@@ -29,8 +29,10 @@ HALVES = 20  #: of real dance behind a yardstick, and draws behind a comparison
 KINETIC_SD_MIN = 1e-3  #: a feature that varies less in real dance is counted in this unit
 GEOMETRIC_SD_MIN = 1 / 150  #: one frame of a window
 DEGREE = 3  #: of the kernel
+TRIES = 2000  #: at two halves of an exact count
 
-__all__ = ["Scale", "compare", "compare_intervals", "diversity", "frechet", "frechet_bias", "kernel_distance",
+__all__ = ["Beside", "Scale", "beside_yardstick", "comparable_count", "compare", "compare_draws", "compare_intervals",
+           "diversity", "draw_blocks", "draw_halves", "frechet", "frechet_bias", "kernel_distance", "largest_half",
            "multimodality", "multimodality_of", "scale_of", "two_sample_accuracy", "yardstick"]  # fmt: skip
 
 
@@ -196,18 +198,30 @@ def draw_halves(blocks: np.ndarray, count: int, rng: np.random.Generator) -> tup
     """Rows of two sets of ``count`` windows that share no block.
 
     Blocks in random order go to the first set until it is full, then to the second; the block cut in between is used
-    on one side only. ValueError when that cannot be had (in 200 tries).
+    on one side only. ValueError when that cannot be had (``largest_half`` says what can), or not in 2000 tries.
     """
-    for _ in range(200):
-        order = rng.permutation(np.unique(blocks))
-        sizes = np.array([np.sum(blocks == block) for block in order])
-        first = int(np.searchsorted(np.cumsum(sizes), count)) + 1
-        if first <= len(order) and sizes[first:].sum() >= count:
-            rows = [np.flatnonzero(blocks == block) for block in order]
+    names, number, sizes = np.unique(blocks, return_inverse=True, return_counts=True)
+    for _ in range(TRIES if count <= largest_half(blocks) else 0):
+        order = rng.permutation(len(names))
+        first = int(np.searchsorted(np.cumsum(sizes[order]), count)) + 1
+        if sizes[order[first:]].sum() >= count:
+            rows = [np.flatnonzero(number == block) for block in order]
             return np.concatenate(rows[:first])[:count], np.concatenate(rows[first:])[:count]
     raise ValueError(
-        f"no two clip-disjoint halves of {count} windows in {len(blocks)} windows of {len(np.unique(blocks))} clips"
+        f"no two clip-disjoint halves of {count} windows in {len(blocks)} windows of {len(names)} clips; "
+        f"at most {largest_half(blocks)}"
     )
+
+
+def largest_half(blocks: np.ndarray) -> int:
+    """Largest count of which two sets without a common block exist: the largest sum of block sizes up to half of all.
+
+    Every sum that some of the blocks have is one bit of a number (subset sums).
+    """
+    sums = 1
+    for size in np.unique(blocks, return_counts=True)[1]:
+        sums |= sums << int(size)
+    return (sums & ((1 << (len(blocks) // 2 + 1)) - 1)).bit_length() - 1
 
 
 def _measures(real: _Side, made: _Side, seed: int) -> dict[str, float]:
@@ -236,11 +250,11 @@ def _spread(draw: Callable[[np.random.Generator], tuple[_Side, _Side]], draws: i
 
 
 def comparable_count(real: Windows, made: Windows) -> int:
-    """Windows a side at which ``made`` can be compared: its own number, but never over half of the real ones.
+    """Windows a side at which ``made`` can be compared: its own number, but no more than ``largest_half`` of the real.
 
-    Over half of them, no yardstick of the same count exists.
+    Over that no yardstick of the same count exists.
     """
-    return min(len(made), len(real) // 2)
+    return min(len(made), largest_half(real.blocks))
 
 
 def compare_draws(
@@ -267,11 +281,11 @@ def compare_draws(
 def compare(
     real: Windows, made: Windows, scale: Scale, seed: int = 0, *, count: int | None = None, draws: int = HALVES
 ) -> dict[str, float]:
-    """Mean over draws of ``compare_draws``: fid_kinetic, fid_energies, fid_geometric, kd_kinetic,
+    """Median over draws of ``compare_draws`` (as of a yardstick): fid_kinetic, fid_energies, fid_geometric, kd_kinetic,
     kd_geometric, two_sample, diversity_kinetic, diversity_geometric (the last two of ``made`` alone).
     """
     found = compare_draws(real, made, scale, seed, count=count, draws=draws)
-    return {key: float(np.mean(values)) for key, values in found.items()}
+    return {key: float(np.median(values)) for key, values in found.items()}
 
 
 def compare_intervals(
@@ -283,7 +297,7 @@ def compare_intervals(
     no more than ``count`` windows every draw holds all of them, and only the real side varies.
     """
     found = compare_draws(real, made, scale, seed, count=count, draws=draws)
-    return {key: of_draws(float(np.mean(values)), values) for key, values in found.items()}
+    return {key: of_draws(float(np.median(values)), values) for key, values in found.items()}
 
 
 def yardstick(
@@ -305,3 +319,22 @@ def yardstick(
         key: (float(np.median(values)), *(float(v) for v in np.nanpercentile(values, [2.5, 97.5])))
         for key, values in found.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A measure, and what real dance has against itself at the same count."""
+
+    made: Interval
+    real: Interval
+
+
+def beside_yardstick(made: Windows, real: Windows, scale: Scale, seed: int = 0) -> dict[str, Beside]:
+    """``compare_intervals`` and ``yardstick`` at the same count, measure by measure.
+
+    The measure to give to ``leave_one_dancer_out``: how far is a new dancer from the others?
+    """
+    count = comparable_count(real, made)
+    found = compare_intervals(real, made, scale, seed, count=count)
+    stick = yardstick(real, count, seed, scale=scale)
+    return {key: Beside(found[key], Interval(*stick[key])) for key in found}

@@ -117,7 +117,7 @@ class LeftOut(Generic[Measured]):
     styles: tuple[str, ...]
     count: int  #: windows of this dancer
     across: Measured  #: measure(windows of this dancer, windows of all others)
-    within: Measured | None  #: the same against others of the same styles; None where nobody else dances them
+    within: Measured | None  #: the same in the styles that others dance too; None where too little is left
 
 
 def leave_one_dancer_out(
@@ -125,9 +125,9 @@ def leave_one_dancer_out(
 ) -> dict[str, LeftOut[Measured]]:
     """``measure(one, others)`` for every dancer with ``least`` or more windows, within the own style and across.
 
-    Motions without a dancer are left out. Styles of a motion are its ``style``; dancers who share one are "within".
-    ``within`` is None where the others of that style have fewer than ``least`` windows together. ValueError with fewer
-    than five such dancers: too few to speak of dancers at all.
+    Motions without a dancer are left out. "Within" takes, on both sides, only motions of those styles (``style``, not
+    "") that this dancer shares with another; it is None where that leaves fewer than ``least`` windows on a side.
+    ValueError with fewer than five such dancers: too few to speak of dancers at all.
     """
     motions = [motion for motion in motions if motion.dancer]
     own = {name: windows([m for m in motions if m.dancer == name]) for name in dict.fromkeys(m.dancer for m in motions)}
@@ -138,9 +138,10 @@ def leave_one_dancer_out(
         )
     found = {}
     for name in judged:
-        styles = tuple(dict.fromkeys(m.style for m in motions if m.dancer == name))
-        others = windows([m for m in motions if m.dancer != name])
-        alike = windows([m for m in motions if m.dancer != name and m.style and m.style in styles])
-        within = measure(own[name], alike) if len(alike) >= least else None
-        found[name] = LeftOut(name, styles, len(own[name]), measure(own[name], others), within)
+        mine, theirs = ([m for m in motions if (m.dancer == name) is is_mine] for is_mine in (True, False))
+        styles = tuple(dict.fromkeys(m.style for m in mine if m.style))
+        shared = {m.style for m in theirs} & set(styles)
+        alike = [windows([m for m in side if m.style in shared]) for side in (mine, theirs)]
+        within = measure(*alike) if min(map(len, alike)) >= least else None
+        found[name] = LeftOut(name, styles, len(own[name]), measure(own[name], windows(theirs)), within)
     return found
