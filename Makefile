@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help live test check bench clean
+.PHONY: help live test check bench bench-ear clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 # The stamps are renewed when pyproject.toml changes; the code itself is used from the clone.
 $(VENV)/installed: pyproject.toml
@@ -33,6 +33,9 @@ check: $(VENV)/installed-dev ## the quick look before a commit: style and the ar
 
 bench: $(VENV)/installed-dev ## measure; one JSON line per figure, also appended to docs/bench.jsonl
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-ear: $(VENV)/installed-dev ## the ear beside other trackers on CORYBANT_DATA/music; ARGS="--peers all" installs those
+	$(BIN)/python -m tests.bench.ear $(ARGS)
 
 clean: ## remove the virtual environment and build folders
 	rm -rf $(VENV) build dist *.egg-info

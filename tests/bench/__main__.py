@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 LOG = ROOT / "docs" / "bench.jsonl"
 BENCHES = {
     "plan": "cost of one plan on one core",
-    "ear": "cost of the listener",
+    "ear": "cost of the listener; with CORYBANT_DATA how right it is (more: python -m tests.bench.ear)",
     "start": "cold start to the first pose at a client",
     "live": "pose intervals beside a bare sleeping loop, CPU share of the whole, live for two minutes",
     "reaction": "onset to visible movement, per output, leads of 0, 80 and 200 ms together",
@@ -42,6 +42,11 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}{load}"
 
 
+def stamp(short: bool) -> dict:
+    """What every line says about its origin."""
+    return {"commit": commit(), "date": datetime.date.today().isoformat(), "machine": machine(), "short": short}
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure; one JSON line per figure.")
     parser.add_argument("bench", nargs="*", metavar="BENCH", help=f"one of: {', '.join(BENCHES)} (default: all)")
@@ -50,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if unknown := set(args.bench) - set(BENCHES):
         parser.error(f"no bench {', '.join(sorted(unknown))}; there is: {', '.join(BENCHES)}")
-    where = {"commit": commit(), "date": datetime.date.today().isoformat(), "machine": machine(), "short": args.short}
+    where = stamp(args.short)
     failed = []
     for name in args.bench or BENCHES:
         print(f"# {name}: {BENCHES[name]}", file=sys.stderr, flush=True)

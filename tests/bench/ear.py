@@ -1,40 +1,198 @@
-"""Cost of the listener on one core: resampling from the track's rate and one ``listen_step`` a model frame.
+"""How right the ear is, beside other trackers on the same tracks, and what it costs: ``make bench-ear``.
 
-How well it predicts beats is another question: ``tests/bench/listen.py`` answers it for a folder of tracks.
+CORYBANT_DATA=../shared python -m tests.bench.ear                  our listener beside the results kept of the peers
+CORYBANT_DATA=../shared python -m tests.bench.ear --peers all      install the peers and run what is not kept yet
+CORYBANT_DATA=../shared python -m tests.bench.ear --peers none --verbose --tracks syn_dnb syn_waltz
+
+The measures are in ``ear_score``, goals and table in ``ear_table``, the other trackers in ``peers``.
 """
 
+import argparse
+import json
+import multiprocessing
+import os
+import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from engine.listen import Front, listen_step, start_listening
+from engine.errors import ConfigError
+from engine.listen import Front, Heard, listen_step, start_listening
 from engine.sources import open_file
-from engine.types import MODEL_HZ
+from engine.types import MODEL_HZ, POSE_HZ, BeatClock, MusicFeatures
+from tests.bench import peers
+from tests.bench.__main__ import LOG, stamp
+from tests.bench.ear_score import clocks_of_beats, levels, predictions, score_beatless, score_beats, score_track
+from tests.bench.ear_table import figure, print_table, print_tracks, summarise
+from tests.bench.ear_tracks import Track, made_up_tracks, music_folder, read_tracks, write_sound
 from tests.bench.running import TRACK, one_core, spread
 
+PROCESSES = 2
 WARM_UP = 30
 
 
+def new_listener() -> Callable[[Heard], MusicFeatures]:
+    """The listener that is measured: one model frame in, features out. The one place that knows how it is made."""
+    state = start_listening()
+
+    def step(heard: Heard) -> MusicFeatures:
+        nonlocal state
+        state, features = listen_step(state, heard.samples, heard.gap)
+        return features
+
+    return step
+
+
+def hear(path: Path) -> tuple[list[tuple[float, BeatClock]], float]:
+    """Clocks (time at which each stood, clock) over a file, and processor seconds of front and listener."""
+    source = open_file(str(path))
+    front, listen, clocks, cpu_s = Front(source.rate), new_listener(), [], 0.0
+    for block in source:
+        began = time.process_time()
+        for heard in front.push(block):
+            features = listen(heard)
+            clocks.append((features.frame / POSE_HZ, features.beat))
+        cpu_s += time.process_time() - began
+    return clocks, cpu_s
+
+
+def measure_ours(track: Track) -> dict:
+    clocks, cpu_s = hear(track.path)
+    cost = {"cpu_share": cpu_s * MODEL_HZ / len(clocks)}
+    if not track.scored:
+        return {**cost, "unsure": score_beatless(clocks)}
+    return {**cost, **score_track(clocks, track.truth, track.numbers, track.returns_s)}
+
+
+def measure_peer(track: Track, result: dict) -> dict:
+    """The same measures where a tracker that tells only beats has them; its predictions are its last interval's."""
+    rows = result["beats"]
+    beats, said, numbers = (np.array([row[key] for row in rows]) for key in ("beat_s", "said_s", "number"))
+    cost = {"cpu_share": result["cpu_s"] / result["sound_s"]}
+    if not track.scored:
+        return cost
+    clocks = clocks_of_beats(beats, said, numbers, result["sound_s"])
+    known = predictions(clocks, track.truth)
+    for key in [key for key in known if key.startswith("sure")]:
+        del known[key]
+    told = score_beats(beats, numbers, track.truth, track.numbers, track.returns_s)
+    if not numbers.any():
+        del told["downbeat_f"]
+    return {**cost, **told, **levels(clocks, track.truth), **known}
+
+
+def all_ours(tracks: list[Track]) -> dict[str, dict]:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # a listener lives on one core
+        os.environ.setdefault(name, "1")
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        return dict(zip((track.name for track in tracks), pool.map(measure_ours, tracks, chunksize=1), strict=True))
+
+
+def all_of_peer(peer: peers.Peer, tracks: list[Track], compute: bool) -> dict[str, dict]:
+    """Scores per track. Raises PeerMissing when a result is missing and may not (or cannot) be computed."""
+    rows = {}
+    for track in tracks:
+        sound_hash = track.hash
+        result = peers.cached(peer, sound_hash)
+        if result is None and not compute:
+            failure = peers.remembered_failure(peer)
+            raise peers.PeerMissing(failure or "not run here yet; --peers all installs and runs it")
+        if result is None:
+            result = peers.run(peer, sound_of(track, sound_hash), sound_hash)
+            print(f"# {peer.name} heard {track.name}", file=sys.stderr, flush=True)
+        rows[track.name] = measure_peer(track, result)
+    return rows
+
+
+def sound_of(track: Track, sound_hash: str) -> Path:
+    """The track as a mono WAV file in the cache, the mix that our listener hears."""
+    path = peers.cache_folder() / "sounds" / f"{sound_hash}.wav"
+    if not path.exists():
+        source = open_file(str(track.path))
+        write_sound(path, np.concatenate([block.samples for block in source]), source.rate)
+    return path
+
+
+def systems(tracks: list[Track], which: str) -> tuple[dict[str, dict[str, dict]], dict[str, str]]:
+    """Scores per system and track, ours first; what is missing and why."""
+    found, missing = {"ours": all_ours(tracks)}, {}
+    for peer in peers.PEERS:
+        if which == "none":
+            missing[peer.name] = "not asked for (--peers none)"
+            continue
+        try:
+            found[peer.name] = all_of_peer(peer, tracks, compute=which == "all")
+        except peers.PeerMissing as reason:
+            missing[peer.name] = str(reason)
+    return found, missing
+
+
+def all_tracks() -> list[Track]:
+    return [*read_tracks(music_folder()), *made_up_tracks(peers.cache_folder() / "sounds")]
+
+
 def run(short: bool = False) -> list[dict]:
-    """Milliseconds per model frame (33.3 ms of sound) and share of one core."""
+    """For ``make bench``: cost of the listener; with CORYBANT_DATA also how right it is, beside kept peers."""
     with one_core():
         costs_ms = listen_costs(10.0 if short else 60.0)
     share = 100 * costs_ms.mean() * MODEL_HZ / 1e3
-    return [
+    figures = [
         spread("listener, one model frame", costs_ms, cores=1),
         {"figure": "listener share of one core", "unit": "%", "value": round(float(share), 2)},
     ]
+    if "CORYBANT_DATA" not in os.environ:
+        print("# ear: CORYBANT_DATA is not set: cost alone, no tracks to be right about", file=sys.stderr)
+        return figures
+    tracks = all_tracks()[:: 5 if short else 1]
+    found, _ = systems(tracks, "cached")
+    return figures + [figure(name, summarise(tracks, rows)) for name, rows in found.items()]
 
 
 def listen_costs(seconds: float) -> np.ndarray:
     """Cost [ms] of the blocks and the step of each model frame."""
     source = open_file(str(TRACK), loop=True)
-    front, state, costs, begin = Front(source.rate), start_listening(), [], time.perf_counter()
+    front, listen, costs, begin = Front(source.rate), new_listener(), [], time.perf_counter()
     for block in source:
         for heard in front.push(block):
-            state, _ = listen_step(state, heard.samples, heard.gap)
+            listen(heard)
             costs.append(1e3 * (time.perf_counter() - begin))
             begin = time.perf_counter()
         if len(costs) >= seconds * MODEL_HZ:
             break
     return np.array(costs[WARM_UP:])
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.ear", description="The ear beside other trackers.")
+    parser.add_argument("--peers", choices=("none", "cached", "all"), default="cached", help="(default: cached)")
+    parser.add_argument("--tracks", nargs="+", metavar="NAME", help="these alone; nothing is logged then")
+    parser.add_argument("--verbose", action="store_true", help="one table per system with every track")
+    parser.add_argument("--no-log", action="store_true", help=f"do not append to {LOG.name}")
+    args = parser.parse_args(argv)
+    try:
+        tracks = all_tracks()
+        if unknown := set(args.tracks or ()) - {track.name for track in tracks}:
+            there = ", ".join(track.name for track in tracks)
+            raise ConfigError(f"no track {', '.join(sorted(unknown))}; there is: {there}")
+    except ConfigError as error:
+        print(f"bench-ear: {error}", file=sys.stderr)
+        return 2
+    tracks = [track for track in tracks if not args.tracks or track.name in args.tracks]
+    found, missing = systems(tracks, args.peers)
+    means = {name: summarise(tracks, rows) for name, rows in found.items()}
+    if args.verbose:
+        for name, rows in found.items():
+            print_tracks(name, tracks, rows)
+    print_table(means, missing, {peer.name: peer.about for peer in peers.PEERS})
+    if not (args.no_log or args.tracks):
+        where = stamp(short=False)
+        with LOG.open("a", encoding="utf-8") as log:
+            for name, mean in means.items():
+                log.write(json.dumps({"bench": "ear", **figure(name, mean), **where}, allow_nan=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
