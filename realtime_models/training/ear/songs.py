@@ -1,0 +1,400 @@
+"""A song from a seed: style, tempo, form, and every part's notes. ``compose`` is the door."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime_models.training.ear import drumming, harmony, instruments, tempo
+from realtime_models.training.ear.score import Event, Note, Part, Song, Sweep
+from realtime_models.training.ear.style_table import STYLES
+from realtime_models.training.ear.styles import EDM, LOOP, Style
+
+
+@dataclass(frozen=True)
+class Section:
+    """A stretch of the form: ``drums`` 0 none, 1 light, 2 full, 3 everything."""
+
+    kind: str
+    bars: int
+    drums: int
+    bass: bool = True
+    chords: bool = True
+    lead: bool = False
+
+
+def form_of(style: Style, bars: int, rng: np.random.Generator) -> list[Section]:
+    """Sections of at least ``bars`` bars, entered at a random place of the whole form."""
+    if style.form == EDM:
+        cycle = _club_cycle(rng)
+    elif style.form == LOOP:
+        unit = int(rng.choice([4, 8]))
+        cycle = [
+            Section(
+                "verse",
+                unit,
+                int(rng.choice([1, 2, 2, 2, 3])),
+                rng.random() < 0.92,
+                rng.random() < 0.85,
+                rng.random() < 0.6,
+            )
+            for _ in range(4)
+        ]
+    else:
+        verse, chorus = int(rng.choice([4, 8, 8])), int(rng.choice([4, 8]))
+        cycle = [
+            Section("intro", int(rng.choice([2, 4])), int(rng.choice([0, 1, 2])), rng.random() < 0.5, True),
+            Section("verse", verse, 2, True, rng.random() < 0.9, rng.random() < 0.6),
+            Section("chorus", chorus, 3, True, True, rng.random() < 0.85),
+            Section("verse", verse, 2, True, True, rng.random() < 0.6),
+            Section("chorus", chorus, 3, True, True, True),
+        ]
+        if rng.random() < 0.55:
+            cycle.append(
+                Section(
+                    "break",
+                    int(rng.choice([4, 8])),
+                    int(rng.choice([0, 0, 1])),
+                    rng.random() < 0.5,
+                    True,
+                    rng.random() < 0.6,
+                )
+            )
+            cycle.append(Section("chorus", chorus, 3, True, True, True))
+    first = int(rng.integers(len(cycle))) if rng.random() < 0.7 else 0
+    out: list[Section] = []
+    while sum(section.bars for section in out) < bars:
+        out.append(cycle[(first + len(out)) % len(cycle)])
+    return out
+
+
+def _club_cycle(rng: np.random.Generator) -> list[Section]:
+    drop, rest = int(rng.choice([8, 8, 16])), int(rng.choice([4, 8, 8]))
+    rise = int(rng.choice([2, 4, 4, 8]))
+    cycle = [
+        Section("intro", int(rng.choice([4, 8])), int(rng.choice([1, 2])), rng.random() < 0.4, rng.random() < 0.4),
+        Section("groove", int(rng.choice([4, 8])), 2, True, rng.random() < 0.5, False),
+        Section("break", rest, int(rng.choice([0, 0, 0, 1])), rng.random() < 0.25, True, rng.random() < 0.6),
+    ]
+    if rng.random() < 0.85:
+        cycle.append(Section("build", rise, 0, rng.random() < 0.3, rng.random() < 0.8, rng.random() < 0.5))
+    cycle.append(Section("drop", drop, 3, True, rng.random() < 0.85, rng.random() < 0.7))
+    if rng.random() < 0.5:
+        cycle.append(Section("groove", 8, 2, True, True, False))
+    return cycle
+
+
+def compose(genre: str, seed: int, seconds: float, fonts: tuple[str, ...], groove: object = None) -> Song:
+    """A song of about ``seconds`` in ``genre`` (a name of ``STYLES``); ``groove``: a drummer's performance.
+
+    The same arguments give the same song. ``fonts`` may be empty: then every sound is our own.
+    """
+    rng = np.random.default_rng([seed, 1])
+    style = STYLES[genre]
+    bpm = float(np.clip(rng.uniform(*style.tempo) * np.exp(rng.normal(0, 0.03)), 44, 244))
+    if groove is not None:
+        bpm = groove.bpm
+    meter = style.meter
+    bars = max(4, round(seconds * bpm / 60 / meter))
+    sections = form_of(style, bars, rng)
+    beats = sum(section.bars for section in sections) * meter
+    beats = min(beats, bars * meter)
+    periods_s, tempo_kind = tempo.periods(bpm, beats, meter, rng, style.machine)
+    if groove is not None:
+        periods_s, tempo_kind = tempo.constant(bpm, beats), "drummer"
+    elif genre == "ballad" or (genre in ("folk", "orchestra", "tango") and rng.random() < 0.3):
+        periods_s, tempo_kind = tempo.rubato(bpm, beats, meter, rng, float(rng.uniform(0.03, 0.16))), "rubato"
+    font = str(rng.choice(fonts, p=_font_share(fonts))) if fonts and rng.random() < 0.9 else ""
+    writer = _Writer(style, genre, sections, beats, font, rng)
+    parts = [part for part in writer.parts(groove) if part.notes]
+    grid = tempo.grid_of(periods_s, meter, float(rng.uniform(0.02, 0.4)))
+    about = {
+        "bpm": round(bpm, 2),
+        "tempo": tempo_kind,
+        "font": font or "own",
+        "swing": round(writer.swing, 3),
+        "machine": style.machine,
+        "form": " ".join(f"{section.kind}{section.bars}" for section in sections),
+        "mood": writer.mood,
+        "bass": writer.bass,
+        "chords": writer.chords,
+        "lead": writer.lead,
+    }
+    return Song(
+        genre,
+        grid,
+        tuple(parts),
+        float(beats),
+        tuple(writer.events),
+        True,
+        tuple(writer.kicks),
+        tuple(writer.sweeps),
+        about,
+    )
+
+
+def _font_share(fonts: tuple[str, ...]) -> np.ndarray:
+    share = np.array([0.35 if font.startswith("OPL") else 1.0 for font in fonts])
+    return share / share.sum()
+
+
+class _Writer:
+    """Writes one song's notes section by section; the draws of one song live here."""
+
+    def __init__(
+        self, style: Style, genre: str, sections: list[Section], beats: int, font: str, rng: np.random.Generator
+    ) -> None:
+        self.style, self.genre, self.sections, self.beats, self.font, self.rng = (
+            style,
+            genre,
+            sections,
+            beats,
+            font,
+            rng,
+        )
+        self.swing = float(rng.uniform(*style.swing)) if style.swing[1] > 0.5 else 0.5
+        if style.steps == 4 and not style.machine and style.swing[1] <= 0.5 and rng.random() < 0.1:
+            self.swing = float(rng.uniform(0.52, 0.62))
+        self.human_s = float(rng.choice([0, 0.002])) if style.machine else float(rng.uniform(0.001, 0.009))
+        self.tune = harmony.harmony(str(rng.choice(style.modes)), rng)
+        self.bass, self.chords, self.lead = (
+            str(rng.choice(options)) for options in (style.bass, style.chords, style.leads)
+        )
+        self.mood = str(rng.choice(["plain", "off", "nokick", "soft"], p=[0.6, 0.24, 0.08, 0.08]))
+        self.events: list[tuple[float, Event]] = []
+        self.sweeps: list[Sweep] = []
+        self.kicks: list[float] = []
+        self.drums: list[Note] = []
+        self.effects: list[tuple[instruments.Riser, Note]] = []
+
+    def parts(self, groove: object) -> list[Part]:
+        rng, style = self.rng, self.style
+        kit = instruments.kit_of(style.kits, self.font, rng)
+        self._plan()
+        if groove is None:
+            self._drums()
+        else:
+            self._drummer(groove)
+        self.drums = [note for note in self.drums if note.at < self.beats]
+        self.kicks = [note.at for note in self.drums if note.pitch == "kick" and note.strength > 0.5]
+        if style.machine and (self.mood == "nokick" or rng.random() < 0.2):  # a side-chain whose kick is not heard
+            self.kicks = [float(beat) for beat in range(self.beats)]
+        lines = {"bass": self._bass(), "chords": self._chords(), "lead": self._lead()}
+        out = []
+        for role in sorted({str(note.pitch) for note in self.drums}):
+            notes = [note for note in self.drums if note.pitch == role]
+            if groove is None:
+                notes = drumming.humanised(self._in_time(notes), rng, self.human_s)
+            out.append(Part("drums", kit[role], tuple(notes), self._drum_gain_db(role, notes)))
+        pump = (
+            float(rng.uniform(0.4, 1.0))
+            if self.chords == "pumped"
+            else float(rng.choice([0.0, 0.5]))
+            if style.machine
+            else 0.0
+        )
+        sounds = {
+            "bass": instruments.bass_of(self.bass, style.machine, self.font, rng),
+            "chords": instruments.chords_of(self.chords, style.machine, self.font, rng)
+            if self.chords != "none"
+            else None,
+            "lead": instruments.lead_of(self.lead, style.machine, self.font, rng) if self.lead != "none" else None,
+        }
+        for group, notes in lines.items():
+            played = drumming.humanised(self._in_time(notes), rng, self.human_s)
+            gain_db = float(rng.normal(0, 2.5)) + (
+                float(rng.uniform(2, 8)) if self.mood == "off" and _off_share(notes) > 0.6 else 0.0
+            )
+            out.append(
+                Part(
+                    group,
+                    sounds[group],
+                    tuple(note for note in played if note.at < self.beats),
+                    gain_db,
+                    pump * (group != "lead"),
+                )
+            )
+        return out + [Part("effects", sound, (note,), float(rng.uniform(-4, 4))) for sound, note in self.effects]
+
+    def _in_time(self, notes: list[Note]) -> list[Note]:
+        if self.swing == 0.5 and self.style.steps != 3:
+            return notes
+        knot = 2 / 3 if self.style.steps == 3 else 0.5
+        if self.style.steps == 3 and self.style.swing[1] <= 0.5:
+            return notes
+        unit = self.style.swing_at
+        return [note._replace(at=drumming.swung(note.at, self.swing, unit, knot)) for note in notes]
+
+    def _drum_gain_db(self, role: str, notes: list[Note]) -> float:
+        """The mix's taste; in the mood "off" what plays off the beat is louder than what plays on it."""
+        gain_db = float(self.rng.normal(0, 2.0))
+        if self.mood == "off":
+            gain_db += float(self.rng.uniform(3, 10)) if _off_share(notes) > 0.6 else 0.0
+            gain_db -= float(self.rng.uniform(0, 8)) if role == "kick" else 0.0
+        if self.mood == "soft" and role in ("kick", "snare", "clap"):
+            gain_db -= float(self.rng.uniform(4, 12))
+        return gain_db
+
+    def _plan(self) -> None:
+        """Events of the form, where sections start; risers and sweeps of the builds."""
+        start, meter, rng = 0.0, self.style.meter, self.rng
+        phrase = int(rng.choice([4, 8])) * meter
+        before: Section | None = None
+        for section in self.sections:
+            length = section.bars * meter
+            for at in np.arange(start, min(start + length, self.beats), phrase):
+                self.events.append((float(at), Event.PHRASE))
+            if start >= self.beats:
+                break
+            if section.kind == "build":
+                self.events.append((start, Event.BUILD))
+                self._rise(start, length)
+            if section.kind == "break" and before is not None:
+                self.events.append((start, Event.BREAK))
+            if before is not None and before.kind in ("build", "break") and before.drums == 0 and section.drums >= 2:
+                self.events.append((start, Event.DROP))
+            before, start = section, start + length
+        self.events.append((float(self.beats), Event.END))
+
+    def _rise(self, start: float, length: float) -> None:
+        rng = self.rng
+        if rng.random() < 0.75:
+            self.effects.append((instruments.Riser(True, int(rng.integers(2**31))), Note(start, length, 60, 0.7)))
+        if rng.random() < 0.6:
+            low_cut = bool(rng.random() < 0.6)
+            ends = (60.0, float(rng.uniform(400, 1500))) if low_cut else (float(rng.uniform(300, 800)), 9000.0)
+            self.sweeps.append(Sweep(start, start + length, low_cut, *ends))
+        if rng.random() < 0.5:
+            self.effects.append((instruments.Riser(False, int(rng.integers(2**31))), Note(start + length, 8, 60, 0.6)))
+
+    def _drums(self) -> None:
+        rng, style, meter = self.rng, self.style, self.style.meter
+        base = drumming.varied(
+            style.grooves[rng.integers(len(style.grooves))], style.steps, rng, float(rng.choice([0, 1, 1, 2]))
+        )
+        if self.mood == "nokick":
+            base = {role: line for role, line in base.items() if role not in ("kick", "surdo")}
+        over = [dict(style.over[rng.integers(len(style.over))]) if style.over else {} for _ in range(2)]
+        more = {**over[0], **(over[1] if rng.random() < 0.5 else {})}
+        light = {**over[0]} if over[0] and rng.random() < 0.6 else dict(list(base.items())[:1])
+        fills, crashes = rng.random() < (0.25 if style.machine else 0.7), rng.random() < 0.5
+        if not base or ("kick" not in base and "snare" not in base):
+            fills = crashes = False
+        unit = (int(rng.choice([4, 8]))) * meter
+        start = 0.0
+        for number, section in enumerate(self.sections):
+            length = section.bars * meter
+            if section.kind == "build":
+                self._build(start, length)
+            layers = {0: {}, 1: light, 2: {**base, **over[0]}, 3: {**base, **more}}[section.drums]
+            for role, line in layers.items():
+                self.drums += drumming.strokes(line, role, start, length, style.steps, rng)
+            if section.drums >= 2 and fills:
+                self._fills(start, length, unit, last=number + 1 == len(self.sections))
+            if section.drums >= 2 and crashes:
+                self.drums.append(Note(start, 1.0, "crash", 0.8))
+            start += length
+        self._stops()
+
+    def _fills(self, start: float, length: float, unit: float, last: bool) -> None:
+        for at in np.arange(start + unit, start + length + 0.5, unit):
+            beats = int(self.rng.choice([1, 2, min(4, self.style.meter)]))
+            if self.rng.random() < 0.6 and beats <= self.style.meter:
+                self._clear(at - beats, at, keep=("hat", "ride") if self.rng.random() < 0.3 else ())
+                self.drums += drumming.fill(at - beats, beats, self.style.steps, self.rng)
+
+    def _build(self, start: float, length: float) -> None:
+        rng = self.rng
+        silent = float(rng.choice([0, 0, 1, 2, self.style.meter]))
+        role = str(rng.choice(["snare", "snare", "clap", "tom1"]))
+        roll = drumming.build(start, int(length), rng, role)
+        if rng.random() < 0.5:
+            roll += drumming.strokes("X...", "kick", start, int(length * rng.choice([0.5, 0.75])), 4, rng)
+        self.drums += [note for note in roll if note.at < start + length - silent]
+
+    def _stops(self) -> None:
+        """Now and then a bar or two beats in which nothing is struck."""
+        if self.rng.random() < 0.2:
+            bar = int(self.rng.integers(2, max(3, self.beats // self.style.meter))) * self.style.meter
+            length = self.style.meter if self.rng.random() < 0.6 else 2
+            self._clear(bar - length, bar, keep=())
+
+    def _clear(self, start: float, end: float, keep: tuple[str, ...]) -> None:
+        self.drums = [note for note in self.drums if not start - 1e-6 <= note.at < end - 1e-6 or note.pitch in keep]
+
+    def _drummer(self, groove: object) -> None:
+        """A drummer's performance instead of patterns: chained on its bars, silent where the form has no drums."""
+        start = 0.0
+        played = groove.notes(self.beats)
+        for section in self.sections:
+            end = start + section.bars * self.style.meter
+            if section.drums:
+                self.drums += [note for note in played if start - 0.25 <= note.at < end - 0.25]
+            start = end
+
+    def _bass(self) -> list[Note]:
+        table = harmony.BASS3 if self.style.steps == 3 and self.bass in harmony.BASS3 else harmony.BASS
+        if self.bass == "none":
+            return []
+        options = table[self.bass]
+        pattern, steps = options[self.rng.integers(len(options))], 3 if table is harmony.BASS3 else 4
+        return self._lines(
+            "bass", lambda bar, at: harmony.bass_bar(self.tune, pattern, bar, at, steps, self.style.meter, self.rng)
+        )
+
+    def _chords(self) -> list[Note]:
+        rng, kind, meter = self.rng, self.chords, self.style.meter
+        if kind == "none":
+            return []
+        low = int(rng.integers(48, 62))
+        if kind in harmony.BROKEN:
+            order = harmony.BROKEN[kind][rng.integers(len(harmony.BROKEN[kind]))]
+            rate = (
+                3
+                if self.style.steps == 3 or kind == "triplets"
+                else int(rng.choice([2, 4, 4]))
+                if kind in ("arp", "chiparp", "ostinato")
+                else 2
+            )
+            if meter == 7 and self.style.steps == 2:
+                rate = 2 if kind == "arp" else 1
+            return self._lines(
+                "chords", lambda bar, at: harmony.broken_bar(self.tune, order, rate, bar, at, meter, rng, low)
+            )
+        table = harmony.CHORDS3 if self.style.steps == 3 and kind in harmony.CHORDS3 else harmony.CHORDS
+        pattern, steps = table[kind][rng.integers(len(table[kind]))], 3 if table is harmony.CHORDS3 else 4
+        if kind in ("chug", "gallop", "power"):
+            low = int(rng.integers(40, 48))
+        return self._lines(
+            "chords", lambda bar, at: harmony.chord_bar(self.tune, pattern, bar, at, steps, meter, rng, low)
+        )
+
+    def _lead(self) -> list[Note]:
+        if self.lead == "none":
+            return []
+        rng = self.rng
+        kind = "melody" if self.lead == "horns" else self.lead
+        lines = [harmony.motif(self.style.meter, self.style.steps, rng, kind) for _ in range(2)]
+        low = int(rng.integers(60, 74))
+        return self._lines(
+            "lead",
+            lambda bar, at: [] if bar % 2 else harmony.melody_bars(self.tune, lines[(bar // 4) % 2], bar, at, rng, low),
+        )
+
+    def _lines(self, layer: str, write: object) -> list[Note]:
+        """The bars of all sections that have ``layer``; the stop before a drop is kept clear."""
+        notes: list[Note] = []
+        meter, bar = self.style.meter, 0
+        for section in self.sections:
+            for _ in range(section.bars):
+                if getattr(section, layer) and bar * meter < self.beats:
+                    notes += write(bar, float(bar * meter))
+                bar += 1
+        return notes
+
+
+def _off_share(notes: list[Note]) -> float:
+    """Share of the strength that falls off the beat."""
+    if not notes:
+        return 0.0
+    off = sum(note.strength for note in notes if abs(note.at - round(note.at)) > 0.12)
+    return off / sum(note.strength for note in notes)
