@@ -12,7 +12,6 @@ from realtime_models.training.judge.beat import joint_positions
 from realtime_models.training.judge.systems.clips import turned_and_moved
 from realtime_models.training.judge.systems.clips_on_grid import Loop
 from realtime_models.training.judge.systems.motion_graph import (
-    HALF_BLEND,
     Transitions,
     build,
     sparse,
@@ -20,7 +19,14 @@ from realtime_models.training.judge.systems.motion_graph import (
     transitions,
     twist_rad,
 )
-from realtime_models.training.judge.systems.point_cloud import REACH, clouds, near_minima, paired, square_distances
+from realtime_models.training.judge.systems.point_cloud import (
+    HALF_BLEND,
+    REACH,
+    clouds,
+    near_minima,
+    paired,
+    square_distances,
+)
 from realtime_models.training.judge.systems.walk import STAGE_M, axis_at, find_walk, perform, stays
 
 BEATS_S = np.arange(0.4, 40, 0.52)

@@ -19,10 +19,16 @@ from scipy.sparse.csgraph import connected_components
 from realtime_models.training.data import FPS
 from realtime_models.training.judge.beat import beats_of_curve, body_speed, joint_positions
 from realtime_models.training.judge.systems.clips import Take, yaw_of
-from realtime_models.training.judge.systems.point_cloud import clouds, joined, near_minima, paired
+from realtime_models.training.judge.systems.point_cloud import (
+    HALF_BLEND,
+    THRESHOLD_M,
+    clouds,
+    joined,
+    near_minima,
+    paired,
+)
+from realtime_models.training.judge.systems.walk import find_walk, perform
 
-THRESHOLD_M = 0.10  #: moments nearer than this may follow one another
-HALF_BLEND = 5  #: frames of a clip blended on each side of a transition: 1/3 s in all
 GRID = 2  #: every second frame is compared
 TURN_RAD = 1.2  #: no joint's own rotation may differ more: points do not see a forearm twist, a skinned body shows it
 NEAR_FRAMES = 45  #: within a clip a transition leads at least this far
@@ -89,8 +95,6 @@ class Graph:
 
         The same arguments give the same dance. ValueError when fewer than two beats are given.
         """
-        from realtime_models.training.judge.systems.walk import find_walk, perform
-
         return perform(self, find_walk(self, beats_s, seconds, seed), seconds, fps)
 
 

@@ -18,6 +18,8 @@ from engine.skeleton import JOINTS
 
 OFFSETS = (-4, -2, 0, 2, 4)  #: frames of a moment at 30 Hz, its own frame in the middle: a quarter of a second
 REACH = max(OFFSETS)
+THRESHOLD_M = 0.10  #: moments nearer than this may follow one another
+HALF_BLEND = 5  #: frames of a clip blended on each side where they do: 1/3 s in all
 #: joints of a cloud and what they weigh: feet double, for a foot that jumps is seen first
 WEIGHTS = {
     "pelvis": 1.0, "spine3": 1.0, "head": 1.0,

@@ -16,7 +16,7 @@ from engine.skeleton import quat_slerp
 from realtime_models.training.data import FPS
 from realtime_models.training.judge.systems.clips import STRETCH, Take, sample, turned_and_moved
 from realtime_models.training.judge.systems.clips_on_grid import whole_grid
-from realtime_models.training.judge.systems.motion_graph import HALF_BLEND, THRESHOLD_M
+from realtime_models.training.judge.systems.point_cloud import HALF_BLEND, THRESHOLD_M
 
 if TYPE_CHECKING:
     from realtime_models.training.judge.systems.motion_graph import Graph
