@@ -16,5 +16,5 @@ def save(figure: Figure, path: str | Path, colours: int = COLOURS) -> None:
     canvas.draw()
     rgb = np.asarray(canvas.buffer_rgba())[..., :3]
     picture = Image.fromarray(np.ascontiguousarray(rgb))
-    picture = picture.quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    picture = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     picture.save(path, format="PNG", optimize=True)
