@@ -36,7 +36,9 @@ def reference_of(motions: Sequence[Motion], count: int) -> Reference:
     cut = windows(motions)
     bank = novelty.bank_of(motions)
     among = novelty.nearest(cut, bank, own_left_out=True)
-    return Reference(tuple(motions), cut, distribution.scale_of(cut), bank, among, min(count, len(cut) // 2))
+    return Reference(
+        tuple(motions), cut, distribution.scale_of(cut), bank, among, min(count, distribution.largest_half(cut.blocks))
+    )
 
 
 def cell_of(interval: Interval, n: int | None = None) -> Cell | None:

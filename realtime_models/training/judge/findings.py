@@ -45,8 +45,8 @@ class Dancer:
     name: str
     styles: tuple[str, ...]
     count: int
-    across: Mapping[str, float]  #: keys of ``distribution.compare``
-    within: Mapping[str, float] | None  #: None where nobody else dances this style
+    across: Mapping[str, distribution.Beside]  #: beside what the others have among themselves at the same count
+    within: Mapping[str, distribution.Beside] | None  #: the same of their style; None where nobody else dances it
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def pairings_of(model: Model, level: float) -> tuple[Pairing, ...]:
     return tuple(found)
 
 
-def dancers_of(motions: Sequence[Motion], scale: distribution.Scale, count: int = 40) -> tuple[Dancer, ...]:
-    """Every dancer left out by turns: distances of their windows to the others'."""
+def dancers_of(motions: Sequence[Motion], scale: distribution.Scale) -> tuple[Dancer, ...]:
+    """Every dancer left out by turns: how far a real but unseen dancer is from the others."""
 
-    def measure(one: Windows, others: Windows) -> dict[str, float]:
-        return distribution.compare(others, one, scale, count=min(count, len(one), len(others)), draws=10)
+    def measure(one: Windows, others: Windows) -> dict[str, distribution.Beside]:
+        return distribution.beside_yardstick(one, others, scale)
 
     left = intervals.leave_one_dancer_out(motions, measure)
     return tuple(Dancer(v.dancer, v.styles, v.count, v.across, v.within) for v in left.values())
