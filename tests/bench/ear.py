@@ -70,9 +70,6 @@ def measure_peer(track: Track, result: dict) -> dict:
     """The same measures where a tracker that tells only beats has them; its predictions are its last interval's."""
     rows = result["beats"]
     beats, said, numbers = (np.array([row[key] for row in rows]) for key in ("beat_s", "said_s", "number"))
-    cost = {"cpu_share": result["cpu_s"] / result["sound_s"]}
-    if not track.scored:
-        return cost
     clocks = clocks_of_beats(beats, said, numbers, result["sound_s"])
     known = predictions(clocks, track.truth)
     for key in [key for key in known if key.startswith("sure")]:
@@ -80,7 +77,7 @@ def measure_peer(track: Track, result: dict) -> dict:
     told = score_beats(beats, numbers, track.truth, track.numbers, track.returns_s)
     if not numbers.any():
         del told["downbeat_f"]
-    return {**cost, **told, **levels(clocks, track.truth), **known}
+    return {"cpu_share": result["cpu_s"] / result["sound_s"], **told, **levels(clocks, track.truth), **known}
 
 
 def all_ours(tracks: list[Track]) -> dict[str, dict]:
@@ -91,14 +88,14 @@ def all_ours(tracks: list[Track]) -> dict[str, dict]:
 
 
 def all_of_peer(peer: peers.Peer, tracks: list[Track], compute: bool) -> dict[str, dict]:
-    """Scores per track. Raises PeerMissing when a result is missing and may not (or cannot) be computed."""
+    """Scores per scored track. Raises PeerMissing when a result is missing and may not (or cannot) be computed."""
     rows = {}
-    for track in tracks:
+    for track in [track for track in tracks if track.scored]:
         sound_hash = track.hash
         result = peers.cached(peer, sound_hash)
         if result is None and not compute:
             failure = peers.remembered_failure(peer)
-            raise peers.PeerMissing(failure or "not run here yet; --peers all installs and runs it")
+            raise peers.PeerMissing(failure or f"not run on {track.name} yet; --peers all does")
         if result is None:
             result = peers.run(peer, sound_of(track, sound_hash), sound_hash)
             print(f"# {peer.name} heard {track.name}", file=sys.stderr, flush=True)

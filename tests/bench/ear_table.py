@@ -36,11 +36,12 @@ class Goal:
         good = good and value <= (self.most if self.most is not None else math.inf)
         return good and not (self.beats in means and value <= means[self.beats].get(self.key, -math.inf))
 
-    @property
-    def asked(self) -> str:
+    def asked(self, means: dict[str, dict]) -> str:
         limits = [(">=", self.least), ("<=", self.most)]
         text = " ".join(f"{sign} {value:g}" for sign, value in limits if value is not None)
-        return f"{text}, > {self.beats}" if self.beats else text
+        if not self.beats:
+            return text
+        return f"{text}, > {self.beats}{'' if self.beats in means else ' (not measured)'}"
 
 
 GOALS = (
@@ -101,7 +102,7 @@ def summarise(tracks: list[Track], rows: dict[str, dict]) -> dict[str, float]:
         if track.name == RAMP:
             result["ramp_lag_ms"] = rows[track.name]["offset_ms"]
     for kind, key in (("no beat", "unsure"), ("speech", "unsure_speech")):
-        shares = [rows[track.name]["unsure"] for track in tracks if track.kind == kind and "unsure" in rows[track.name]]
+        shares = [rows[track.name]["unsure"] for track in tracks if track.kind == kind and track.name in rows]
         if shares:
             result[key] = float(np.mean(shares))
     result["cpu_share"] = float(np.mean([row["cpu_share"] for row in rows.values()]))
@@ -148,7 +149,7 @@ def print_table(means: dict[str, dict], missing: dict[str, str], about: dict[str
         passed = goal.met(means)
         met += [passed] if passed is not None else []
         mark = {None: "", True: "   ok    ", False: "   MISSED "}[passed]
-        print(f"{goal.title:42}{cells}{mark}{goal.asked if passed is not None else ''}")
+        print(f"{goal.title:42}{cells}{mark}{goal.asked(means) if passed is not None else ''}")
     print(f"\nours meets {sum(met)} of {len(met)} goals")
     for name in names[1:]:
         print(f"{name}: {about[name]}; predictions: its beats, carried on by its last intervals")
@@ -160,7 +161,7 @@ def print_tracks(name: str, tracks: list[Track], rows: dict[str, dict]) -> None:
     keys = ("f", "cmlt", "amlt", "downbeat_f", "octave", "offbeat", "lock_s", "ahead", "beat_ahead", "sure_ahead")
     keys += ("sure_share", "offset_ms", "ece", "unsure", "cpu_share")
     print(f"\n{name:24}" + "".join(f"{key:>11}" for key in keys) + "  relock [s], return [bars]")
-    for track in tracks:
+    for track in [track for track in tracks if track.name in rows]:
         row = rows[track.name]
         cells = "".join(f"{_cell(row.get(key), 1 if key.endswith('ms') else 3):>11}" for key in keys)
         events = [*np.round(row.get("relocks_s", []), 2), *np.round(row.get("returns_bars", []), 2)]
