@@ -254,6 +254,7 @@ def motif(meter: int, steps: int, rng: np.random.Generator, kind: str) -> list[t
         for place in places
         if rng.random() < density + (bias if abs(place - round(place)) < 1e-6 else -bias) * 0.6
     ]
+    chosen = chosen or [0.0]
     ends = chosen[1:] + [2.0 * meter]
     leap = [int(round(step)) for step in rng.normal(0, 1.7, len(chosen))]
     return [(place, min(end - place, 2.0) * 0.92, step) for place, end, step in zip(chosen, ends, leap, strict=True)]

@@ -224,6 +224,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.hours <= 0 or args.workers < 1:
             raise ConfigError(f"--hours {args.hours:g} --workers {args.workers}: both must be above 0")
+        if not human.performances(validation=False):
+            print("no drummers' MIDI in CORYBANT_DATA/music/groove_midi: songs from styles only", file=sys.stderr)
         pack(args.out, args.hours, args.workers, args.seed, args.first)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,86 +1,12 @@
 """A song from a seed: style, tempo, form, and every part's notes. ``compose`` is the door."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from realtime_models.training.ear import drumming, harmony, instruments, tempo
+from realtime_models.training.ear.forms import Section, form_of
 from realtime_models.training.ear.score import Event, Note, Part, Song, Sweep
 from realtime_models.training.ear.style_table import STYLES
-from realtime_models.training.ear.styles import EDM, LOOP, Style
-
-
-@dataclass(frozen=True)
-class Section:
-    """A stretch of the form: ``drums`` 0 none, 1 light, 2 full, 3 everything."""
-
-    kind: str
-    bars: int
-    drums: int
-    bass: bool = True
-    chords: bool = True
-    lead: bool = False
-
-
-def form_of(style: Style, bars: int, rng: np.random.Generator) -> list[Section]:
-    """Sections of at least ``bars`` bars, entered at a random place of the whole form."""
-    if style.form == EDM:
-        cycle = _club_cycle(rng)
-    elif style.form == LOOP:
-        unit = int(rng.choice([4, 8]))
-        cycle = [
-            Section(
-                "verse",
-                unit,
-                int(rng.choice([1, 2, 2, 2, 3])),
-                rng.random() < 0.92,
-                rng.random() < 0.85,
-                rng.random() < 0.6,
-            )
-            for _ in range(4)
-        ]
-    else:
-        verse, chorus = int(rng.choice([4, 8, 8])), int(rng.choice([4, 8]))
-        cycle = [
-            Section("intro", int(rng.choice([2, 4])), int(rng.choice([0, 1, 2])), rng.random() < 0.5, True),
-            Section("verse", verse, 2, True, rng.random() < 0.9, rng.random() < 0.6),
-            Section("chorus", chorus, 3, True, True, rng.random() < 0.85),
-            Section("verse", verse, 2, True, True, rng.random() < 0.6),
-            Section("chorus", chorus, 3, True, True, True),
-        ]
-        if rng.random() < 0.55:
-            cycle.append(
-                Section(
-                    "break",
-                    int(rng.choice([4, 8])),
-                    int(rng.choice([0, 0, 1])),
-                    rng.random() < 0.5,
-                    True,
-                    rng.random() < 0.6,
-                )
-            )
-            cycle.append(Section("chorus", chorus, 3, True, True, True))
-    first = int(rng.integers(len(cycle))) if rng.random() < 0.7 else 0
-    out: list[Section] = []
-    while sum(section.bars for section in out) < bars:
-        out.append(cycle[(first + len(out)) % len(cycle)])
-    return out
-
-
-def _club_cycle(rng: np.random.Generator) -> list[Section]:
-    drop, rest = int(rng.choice([8, 8, 16])), int(rng.choice([4, 8, 8]))
-    rise = int(rng.choice([2, 4, 4, 8]))
-    cycle = [
-        Section("intro", int(rng.choice([4, 8])), int(rng.choice([1, 2])), rng.random() < 0.4, rng.random() < 0.4),
-        Section("groove", int(rng.choice([4, 8])), 2, True, rng.random() < 0.5, False),
-        Section("break", rest, int(rng.choice([0, 0, 0, 1])), rng.random() < 0.25, True, rng.random() < 0.6),
-    ]
-    if rng.random() < 0.85:
-        cycle.append(Section("build", rise, 0, rng.random() < 0.3, rng.random() < 0.8, rng.random() < 0.5))
-    cycle.append(Section("drop", drop, 3, True, rng.random() < 0.85, rng.random() < 0.7))
-    if rng.random() < 0.5:
-        cycle.append(Section("groove", 8, 2, True, True, False))
-    return cycle
+from realtime_models.training.ear.styles import Style
 
 
 def compose(genre: str, seed: int, seconds: float, fonts: tuple[str, ...], groove: object = None) -> Song:
@@ -117,6 +43,7 @@ def compose(genre: str, seed: int, seconds: float, fonts: tuple[str, ...], groov
         "mood": writer.mood,
         "bass": writer.bass,
         "chords": writer.chords,
+        "second": writer.second,
         "lead": writer.lead,
     }
     return Song(
@@ -159,6 +86,8 @@ class _Writer:
         self.bass, self.chords, self.lead = (
             str(rng.choice(options)) for options in (style.bass, style.chords, style.leads)
         )
+        others = [kind for kind in (*style.chords, "pad") if kind != self.chords]
+        self.second = str(rng.choice(others)) if self.chords != "none" and rng.random() < 0.45 else "none"
         self.mood = str(rng.choice(["plain", "off", "nokick", "soft"], p=[0.6, 0.24, 0.08, 0.08]))
         self.events: list[tuple[float, Event]] = []
         self.sweeps: list[Sweep] = []
@@ -178,42 +107,32 @@ class _Writer:
         self.kicks = [note.at for note in self.drums if note.pitch == "kick" and note.strength > 0.5]
         if style.machine and (self.mood == "nokick" or rng.random() < 0.2):  # a side-chain whose kick is not heard
             self.kicks = [float(beat) for beat in range(self.beats)]
-        lines = {"bass": self._bass(), "chords": self._chords(), "lead": self._lead()}
         out = []
         for role in sorted({str(note.pitch) for note in self.drums}):
             notes = [note for note in self.drums if note.pitch == role]
             if groove is None:
                 notes = drumming.humanised(self._in_time(notes), rng, self.human_s)
             out.append(Part("drums", kit[role], tuple(notes), self._drum_gain_db(role, notes)))
-        pump = (
-            float(rng.uniform(0.4, 1.0))
-            if self.chords == "pumped"
-            else float(rng.choice([0.0, 0.5]))
-            if style.machine
-            else 0.0
-        )
-        sounds = {
-            "bass": instruments.bass_of(self.bass, style.machine, self.font, rng),
-            "chords": instruments.chords_of(self.chords, style.machine, self.font, rng)
-            if self.chords != "none"
-            else None,
-            "lead": instruments.lead_of(self.lead, style.machine, self.font, rng) if self.lead != "none" else None,
-        }
-        for group, notes in lines.items():
-            played = drumming.humanised(self._in_time(notes), rng, self.human_s)
-            gain_db = float(rng.normal(0, 2.5)) + (
-                float(rng.uniform(2, 8)) if self.mood == "off" and _off_share(notes) > 0.6 else 0.0
-            )
-            out.append(
-                Part(
-                    group,
-                    sounds[group],
-                    tuple(note for note in played if note.at < self.beats),
-                    gain_db,
-                    pump * (group != "lead"),
-                )
-            )
+        pump = float(rng.choice([0.0, 0.5])) if style.machine else 0.0
+        if "pumped" in (self.chords, self.second):
+            pump = float(rng.uniform(0.4, 1.0))
+        machine, font = style.machine, self.font
+        out.append(self._line("bass", instruments.bass_of(self.bass, machine, font, rng), self._bass(), pump))
+        for kind, gain_db in ((self.chords, 0.0), (self.second, -3.0)):
+            if kind != "none":
+                sound = instruments.chords_of(kind, machine, font, rng)
+                out.append(self._line("chords", sound, self._chords(kind), pump, gain_db))
+        if self.lead != "none":
+            out.append(self._line("lead", instruments.lead_of(self.lead, machine, font, rng), self._lead(), 0.0))
         return out + [Part("effects", sound, (note,), float(rng.uniform(-4, 4))) for sound, note in self.effects]
+
+    def _line(self, group: str, sound: object, notes: list[Note], pump: float, gain_db: float = 0.0) -> Part:
+        """A pitched part as it is played: in time, uneven, louder where the mood favours what is off the beat."""
+        gain_db += float(self.rng.normal(0, 2.5))
+        if self.mood == "off" and _off_share(notes) > 0.6:
+            gain_db += float(self.rng.uniform(2, 8))
+        played = drumming.humanised(self._in_time(notes), self.rng, self.human_s)
+        return Part(group, sound, tuple(note for note in played if note.at < self.beats), gain_db, pump)
 
     def _in_time(self, notes: list[Note]) -> list[Note]:
         if self.swing == 0.5 and self.style.steps != 3:
@@ -263,7 +182,7 @@ class _Writer:
             low_cut = bool(rng.random() < 0.6)
             ends = (60.0, float(rng.uniform(400, 1500))) if low_cut else (float(rng.uniform(300, 800)), 9000.0)
             self.sweeps.append(Sweep(start, start + length, low_cut, *ends))
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and start + length < self.beats:
             self.effects.append((instruments.Riser(False, int(rng.integers(2**31))), Note(start + length, 8, 60, 0.6)))
 
     def _drums(self) -> None:
@@ -341,10 +260,8 @@ class _Writer:
             "bass", lambda bar, at: harmony.bass_bar(self.tune, pattern, bar, at, steps, self.style.meter, self.rng)
         )
 
-    def _chords(self) -> list[Note]:
-        rng, kind, meter = self.rng, self.chords, self.style.meter
-        if kind == "none":
-            return []
+    def _chords(self, kind: str) -> list[Note]:
+        rng, meter = self.rng, self.style.meter
         low = int(rng.integers(48, 62))
         if kind in harmony.BROKEN:
             order = harmony.BROKEN[kind][rng.integers(len(harmony.BROKEN[kind]))]
@@ -369,8 +286,6 @@ class _Writer:
         )
 
     def _lead(self) -> list[Note]:
-        if self.lead == "none":
-            return []
         rng = self.rng
         kind = "melody" if self.lead == "horns" else self.lead
         lines = [harmony.motif(self.style.meter, self.style.steps, rng, kind) for _ in range(2)]
