@@ -23,7 +23,7 @@ def printed(table: PaperTable, system: str) -> dict[str, object]:
 
 
 def test_figures_stand_where_they_belong():
-    assert printed(AIST, "real dance") == {
+    assert printed(AIST, "real dance of AIST++") == {
         "FID kinetic": 17.10, "FID geometric": 10.60, "Div kinetic": 8.19, "Div geometric": 7.45, "BAS": 0.2374,
     }  # fmt: skip
     assert printed(AIST, "Danceba, best run")["FID kinetic"] == 11.67

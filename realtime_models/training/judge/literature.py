@@ -83,7 +83,7 @@ AIST = PaperTable(
         Column("BAS", "bas_music_to_motion", Comparable.PARTLY, _BAS),
     ),
     (
-        Entry("real dance", (17.10, 10.60, 8.19, 7.45, 0.2374), _MANY),
+        Entry("real dance of AIST++", (17.10, 10.60, 8.19, 7.45, 0.2374), _MANY),
         Entry("Li et al. (TSMT)", (86.43, 43.46, 6.85, 3.32, 0.1607), _MANY),
         Entry("DanceNet", (69.18, 25.49, 2.86, 2.85, 0.1430), _MANY),
         Entry("Dance Revolution", (73.42, 25.92, 3.52, 4.87, 0.1950), _MANY),
@@ -178,9 +178,9 @@ TABLES = (AIST, MBENCH, STREAMING)
 #: What every reader should know before comparing.
 CAUTION = (
     "FID figures of AIST++ and ours **cannot be compared**: other dancers, windows, rates, joints and feature code. "
-    "The five joint measures of MBench are defined the same, but over prompts, not songs. Of the beat alignment score both "
-    "directions are about: music → motion is what the tables use (Bailando's scorer), motion → music the definition "
-    "of Li et al. 2021; σ is 50 ms in both, and neither says anything without the number of motion beats. Figures of "
+    "The five joint measures of MBench are defined the same, but over prompts, not songs. The beat alignment score has "
+    "two directions: music → motion is what the tables use (Bailando's scorer), motion → music is the definition of Li "
+    "et al. 2021; σ is 50 ms in both, and neither says anything without the number of motion beats. Figures of "
     "HumanML3D need a trained evaluator of text and are left out."
 )
 
