@@ -90,7 +90,7 @@ def _choked(wave: np.ndarray, start_s: float, chokes_s: np.ndarray) -> np.ndarra
 
 
 def _levelled(stem: np.ndarray, level_db: float) -> np.ndarray:
-    """Scaled so that its louder tenths of a second have ``level_db`` (RMS): the loudest eighth of those within 30 dB."""
+    """Scaled so that its louder tenths of a second (the loudest eighth of those within 30 dB) have this RMS."""
     blocks = stem[: len(stem) // 2400 * 2400].reshape(-1, 2400)
     power = np.mean(blocks * blocks, axis=1)
     if power.max(initial=0.0) < 1e-10:

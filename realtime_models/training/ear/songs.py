@@ -8,6 +8,9 @@ from realtime_models.training.ear.score import Event, Note, Part, Song, Sweep
 from realtime_models.training.ear.style_table import STYLES
 from realtime_models.training.ear.styles import Style
 
+#: the style whose drums feel half as fast at the same tempo
+HALF_TIME = {"dnb": "dnbhalf", "breakbeat": "dnbhalf", "punk": "rockhalf"}
+
 
 def compose(genre: str, seed: int, seconds: float, fonts: tuple[str, ...], groove: object = None) -> Song:
     """A song of about ``seconds`` in ``genre`` (a name of ``STYLES``); ``groove``: a drummer's performance.
@@ -93,6 +96,7 @@ class _Writer:
         self.sweeps: list[Sweep] = []
         self.kicks: list[float] = []
         self.drums: list[Note] = []
+        self.stop = (-1.0, -1.0)  #: beats in which nobody plays
         self.effects: list[tuple[instruments.Riser, Note]] = []
 
     def parts(self, groove: object) -> list[Part]:
@@ -132,7 +136,10 @@ class _Writer:
         if self.mood == "off" and _off_share(notes) > 0.6:
             gain_db += float(self.rng.uniform(2, 8))
         played = drumming.humanised(self._in_time(notes), self.rng, self.human_s)
-        return Part(group, sound, tuple(note for note in played if note.at < self.beats), gain_db, pump)
+        return Part(group, sound, tuple(note for note in played if self._sounds(note)), gain_db, pump)
+
+    def _sounds(self, note: Note) -> bool:
+        return note.at < self.beats and not self.stop[0] - 0.01 <= note.at < self.stop[1] - 0.01
 
     def _in_time(self, notes: list[Note]) -> list[Note]:
         if self.swing == 0.5 and self.style.steps != 3:
@@ -187,11 +194,7 @@ class _Writer:
 
     def _drums(self) -> None:
         rng, style, meter = self.rng, self.style, self.style.meter
-        base = drumming.varied(
-            style.grooves[rng.integers(len(style.grooves))], style.steps, rng, float(rng.choice([0, 1, 1, 2]))
-        )
-        if self.mood == "nokick":
-            base = {role: line for role, line in base.items() if role not in ("kick", "surdo")}
+        base, loud = self._grooves()
         over = [dict(style.over[rng.integers(len(style.over))]) if style.over else {} for _ in range(2)]
         more = {**over[0], **(over[1] if rng.random() < 0.5 else {})}
         light = {**over[0]} if over[0] and rng.random() < 0.6 else dict(list(base.items())[:1])
@@ -200,21 +203,37 @@ class _Writer:
             fills = crashes = False
         unit = (int(rng.choice([4, 8]))) * meter
         start = 0.0
-        for number, section in enumerate(self.sections):
+        for section in self.sections:
             length = section.bars * meter
             if section.kind == "build":
                 self._build(start, length)
-            layers = {0: {}, 1: light, 2: {**base, **over[0]}, 3: {**base, **more}}[section.drums]
+            layers = {0: {}, 1: light, 2: {**base, **over[0]}, 3: {**loud, **more}}[section.drums]
             for role, line in layers.items():
                 self.drums += drumming.strokes(line, role, start, length, style.steps, rng)
             if section.drums >= 2 and fills:
-                self._fills(start, length, unit, last=number + 1 == len(self.sections))
+                self._fills(start, length, unit)
             if section.drums >= 2 and crashes:
                 self.drums.append(Note(start, 1.0, "crash", 0.8))
             start += length
         self._stops()
 
-    def _fills(self, start: float, length: float, unit: float, last: bool) -> None:
+    def _grooves(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The song's groove and that of its loud sections: the same, another of the style, or half as fast in feel."""
+        rng, style = self.rng, self.style
+        amount = float(rng.choice([0, 1, 1, 2]))
+        others = style.grooves
+        if self.genre in HALF_TIME and rng.random() < 0.25:
+            others = STYLES[HALF_TIME[self.genre]].grooves
+        base = style.grooves[rng.integers(len(style.grooves))]
+        loud = others[rng.integers(len(others))] if others is not style.grooves or rng.random() < 0.35 else base
+        pair = [drumming.varied(groove, style.steps, rng, amount) for groove in (base, loud)]
+        if rng.random() < 0.5:
+            pair.reverse()
+        if self.mood == "nokick":
+            pair = [{role: line for role, line in groove.items() if role not in ("kick", "surdo")} for groove in pair]
+        return pair[0], pair[1]
+
+    def _fills(self, start: float, length: float, unit: float) -> None:
         for at in np.arange(start + unit, start + length + 0.5, unit):
             beats = int(self.rng.choice([1, 2, min(4, self.style.meter)]))
             if self.rng.random() < 0.6 and beats <= self.style.meter:
@@ -232,10 +251,13 @@ class _Writer:
 
     def _stops(self) -> None:
         """Now and then a bar or two beats in which nothing is struck."""
-        if self.rng.random() < 0.2:
+        draw = self.rng.random()
+        if draw < 0.25:
             bar = int(self.rng.integers(2, max(3, self.beats // self.style.meter))) * self.style.meter
             length = self.style.meter if self.rng.random() < 0.6 else 2
             self._clear(bar - length, bar, keep=())
+            if draw < 0.1:  # all stop
+                self.stop = (float(bar - length), float(bar))
 
     def _clear(self, start: float, end: float, keep: tuple[str, ...]) -> None:
         self.drums = [note for note in self.drums if not start - 1e-6 <= note.at < end - 1e-6 or note.pitch in keep]
