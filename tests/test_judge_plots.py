@@ -87,7 +87,7 @@ def test_the_scorecard_has_the_verdicts_colours(plots, drawn):
     squares = [to_hex(patch.get_facecolor()) for patch in drawn[0].axes[0].patches]
     assert len(squares) == 3 * 3  # two distances and a speed, three systems
     assert squares[:3] == [plots.GOOD] * 3
-    assert squares[3:6] == [plots.BAD, plots.BAD, plots.GOOD]  # 10 of at most 8; 0.2 of at most 0.1; 0.65 beside 0.6
+    assert squares[3:6] == [plots.BAD, plots.BAD, plots.GOOD]  # 10 of at most 6; 0.2 of at most 0.1; 0.65 beside 0.6
     assert squares[6:] == [plots.BAD, plots.BLANK, plots.BAD]
 
 

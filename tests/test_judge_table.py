@@ -113,8 +113,9 @@ def test_every_rule_at_its_border():
     real = Cell(10.0, 8.0, 12.0)
     yard = Rule(Kind.YARDSTICK, 1.5)
     assert one(yard, Cell(15.0), real) is P and one(yard, Cell(15.1), real) is F  # 1.5 x 10
-    assert one(yard, Cell(18.0), Cell(10.0, 8.0, 18.0)) is P  # halves of real dance reach 18 themselves
-    assert one(yard, Cell(0.02), Cell(0.001, -0.02, 0.03)) is P and one(yard, Cell(0.04), Cell(0.0, -0.02, 0.03)) is F
+    assert one(yard, Cell(15.0), Cell(10.0)) is P and one(yard, Cell(16.0), Cell(10.0, 8.0, 18.0)) is F
+    around_zero = Cell(0.001, -0.02, 0.03)  # no yardstick: what real halves reach counts
+    assert one(yard, Cell(0.03), around_zero) is P and one(yard, Cell(0.031), around_zero) is F
     near = Rule(Kind.NEAR_REAL, 0.2, 0.5)  # 8 - 2 - 0.5 = 5.5 to 12 + 2 + 0.5 = 14.5
     assert [one(near, Cell(x), real) for x in (5.4, 5.5, 14.5, 14.6)] == [F, P, P, F]
     assert one(Rule(Kind.NOT_ABOVE_REAL, 1.2, 1.0), Cell(13.0), real) is P  # 1.2 x 10 + 1

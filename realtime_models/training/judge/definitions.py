@@ -67,9 +67,13 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         OURS,
     ),
     "fid_kinetic": (
-        "Fréchet distance of kinetic features of 5 s windows, equal counts; the real column is the yardstick (20 "
-        "halves of real dance that share no clip)",
+        "Fréchet distance of logarithms of kinetic features of 5 s windows, standardised by real dance, equal counts; "
+        "the real column is the yardstick (20 halves of real dance that share no clip)",
         "Heusel et al. 2017; Onuma et al. 2008",
+    ),
+    "fid_energies": (
+        "the same without the logarithms, as dance papers take it: a few fast windows weigh most",
+        "Onuma et al. 2008; Li et al. 2021",
     ),
     "fid_geometric": (
         "the same of geometric features",

@@ -3,8 +3,8 @@
 To change what passes, change it here; nothing else knows a limit. Values come in SI units and shares unless the key
 ends in another unit; the unit given is the one shown. Reasons for the limits:
 
-- A distance passes up to 1.5 x what real dance has to itself (median over halves that share no clip) or up to what real
-  halves reach, whichever is more: what real dance does to itself is no fault of a dancer.
+- A distance passes up to 1.5 x what real dance has to itself (median over halves that share no clip). Where that cannot
+  be told from zero (an unbiased kernel distance), it passes up to what real halves reach.
 - What has a real counterpart passes within a fifth of it. Real dance slides and stands still at times, so zero is
   nobody's goal. The figure in brackets is the difference that nobody sees, in the unit of the value.
 - Real dance clips come without their music, so beat and music are set beside controls of the same system: the wrong
@@ -86,6 +86,7 @@ MEASURES = (
     _row(BEAT, "beats_per_beat", "motion beats a beat", "", NEAR, 2),
     # Distribution
     _row(DISTRIBUTION, "fid_kinetic", "FID, kinetic", "", LOWER, 2, YARDSTICK),
+    _row(DISTRIBUTION, "fid_energies", "FID, kinetic as in papers", "", LOWER, 2, YARDSTICK),
     _row(DISTRIBUTION, "fid_geometric", "FID, geometric", "", LOWER, 2, YARDSTICK),
     _row(DISTRIBUTION, "kd_kinetic", "kernel distance, kinetic", "", LOWER, 3, YARDSTICK),
     _row(DISTRIBUTION, "kd_geometric", "kernel distance, geometric", "", LOWER, 3, YARDSTICK),

@@ -35,7 +35,7 @@ class Group(Enum):
 class Kind(Enum):
     """How a rule makes the range that passes; ``amount`` and ``slack`` belong to ``Rule``."""
 
-    YARDSTICK = "at most amount x the yardstick's median, or what real halves reach among themselves"
+    YARDSTICK = "at most amount x the yardstick's median; where that cannot be told from zero, what real halves reach"
     NEAR_REAL = "in real's interval, widened by amount (a share of real's value) and slack on both sides"
     NOT_ABOVE_REAL = "at most amount x real's value + slack"
     NOT_BELOW_REAL = "at least amount x real's value - slack"
@@ -178,7 +178,7 @@ def allowed(rule: Rule, table: Table, key: str, system: str) -> tuple[float, flo
     match rule.kind:
         case Kind.YARDSTICK:
             # An unbiased kernel distance of real dance to itself lies around zero: 1.5 x almost nothing is no limit.
-            return -math.inf, max(amount * value, high_end) + slack
+            return -math.inf, (amount * value if low_end > 0 else high_end) + slack
         case Kind.NEAR_REAL:
             return low_end - amount * abs(value) - slack, high_end + amount * abs(value) + slack
         case Kind.NOT_ABOVE_REAL:
