@@ -48,6 +48,16 @@ const STEPS = {
   async shot({ file }) { await page.screenshot({ path: join(plan.out, file), timeout: PATIENCE_MS }); },
   evaluate: ({ expression }) => page.evaluate(expression),
   until: ({ expression }) => until(expression),
+  /** Values of an expression, every change once, until there were so many. */
+  async watch({ expression, values: wanted }) {
+    const values = [];
+    for (const end = Date.now() + PATIENCE_MS; values.length < wanted; await page.waitForTimeout(20)) {
+      const value = await page.evaluate(expression);
+      if (JSON.stringify(value) !== JSON.stringify(values.at(-1))) values.push(value);
+      if (Date.now() > end) throw new Error(`changed ${values.length} times only: ${expression}`);
+    }
+    return values;
+  },
   click: ({ selector }) => page.click(selector),
   fill: ({ selector, text }) => page.fill(selector, text),
   press: ({ key }) => page.keyboard.press(key),

@@ -24,6 +24,7 @@ from realtime_models.training.judge.people.folder import read_pairs
 from realtime_models.training.judge.people.sitting import RefusedError, Sitting
 
 MAX_BODY_BYTES = 2048
+POLL_S = 0.05  #: how soon the thread notices that it is to end
 IDLE_S = 30.0  #: a connection that says nothing for so long is closed
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -70,7 +71,7 @@ class JudgeServer:
 
     def start(self) -> None:
         """Answer from a thread of its own until ``stop``."""
-        self._thread = threading.Thread(target=self._server.serve_forever, name="judge", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="judge", daemon=True)
         self._thread.start()
 
     def run(self) -> None:

@@ -138,6 +138,7 @@ async function play() {
   }
   if (shown !== current) return;
   playback.play(shown.buffer);
+  window.judge.plays += 1;
   if (!shown.buffer) note("No sound on this device: judge by the picture, or try another one", true);
   else note(shown.watched ? "" : "Watch and listen");
 }
@@ -221,6 +222,7 @@ function picture() {
   const seconds = playback.clock === "none" ? current.rest : playback.position;
   current.clips.forEach((clip, side) => pose(clip, seconds, poses[side]));
   stage.draw(...poses);
+  window.judge.shown = seconds;
   $("played").style.transform = `scaleX(${Math.min(Math.max(seconds / session.seconds, 0), 1)})`;
   if (playback.clock === "none") return;
   if (!current.watched && seconds >= Math.min(LEAST_S, session.seconds)) current.watched = true;
@@ -256,10 +258,16 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+document.addEventListener("keyup", (event) => { // space plays, even while the button last clicked has the focus
+  if (event.key === " " && document.body.dataset.screen === "judge") event.preventDefault();
+});
+
 /** For those who test the page; nothing in it that a rater may not see. */
 window.judge = {
   get frames() { return stage?.frames ?? 0; },
   get position() { return playback.position; },
+  shown: 0, // the time [s] that the bodies last drawn are of
+  plays: 0, // so often something was started
   get clock() { return playback.clock; },
   get bodies() { return poses.map((joints) => [...joints]); },
   get question() { return current?.question ?? null; },
