@@ -53,6 +53,40 @@ class BeatClock:
 
 
 @dataclass(frozen=True, slots=True)
+class Activations:
+    """What an ear's network says of one model frame; every number 0..1.
+
+    Look k of the stream (60 a second, two a model frame) speaks of the time (k + 1) / 60 - ``Ear.delay_s``.
+    """
+
+    beat: np.ndarray  #: (2,) once a look
+    downbeat: np.ndarray  #: (2,) once a look
+    pulse: float  #: something to follow: rhythmic attacks at least every bar
+    drums: float
+    speech: float
+    build: float  #: while a build-up lasts
+    breakdown: float  #: while a break lasts
+    drop: float  #: at the moment
+    phrase: float  #: where a phrase begins
+    embedding: np.ndarray  #: (E,) what the music is like
+
+
+@dataclass(frozen=True, slots=True)
+class SectionReading:
+    """Where in the form of the music we are, and how long it may last. All causal, on the bar grid."""
+
+    phase: str = "plain"  #: "plain", "build" or "break"
+    build: float = 0.0  #: 0..1 that this is a build-up
+    breakdown: float = 0.0  #: 0..1 that this is a break
+    drop: float = 0.0  #: 0..1 that a drop is happening now
+    bars_into_phrase: float = 0.0  #: bars since the phrase began, with the fraction of this bar
+    phrase_bars: int = 8  #: 4, 8 or 16
+    bars_to_change: float = 8.0  #: bars until the likeliest bar line for the next change
+    change_probability: float = 0.0  #: 0..1 that the next change comes at that bar line
+    began: tuple[tuple[str, float], ...] = ()  #: what begins at this model frame (build, break, drop, phrase), how sure
+
+
+@dataclass(frozen=True, slots=True)
 class MusicFeatures:
     """What the listener knows at the end of one model frame (30 a second)."""
 
@@ -63,9 +97,11 @@ class MusicFeatures:
     bands: np.ndarray  #: (B,) band-wise onset strength, low to high, scaled as ``onset``
     energy: float = 0.0  #: 0..1 loudness relative to the last half minute; 0 = silence
     silence: bool = False  #: True when nothing but noise has been heard for a while
-    section: str = ""  #: "", "build", "break", "drop", "phrase"
+    section: SectionReading = SectionReading()
+    loudness_long_db: float = -100.0  #: loudness of the last seconds [dBFS]
     is_speech: float = 0.0  #: 0..1
-    embedding: np.ndarray | None = None  #: (E,)
+    pulse: float = 0.0  #: 0..1 that there is a beat to follow
+    embedding: np.ndarray | None = None  #: (E,) what the music is like, of the ear's network
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +173,20 @@ class StepModel(Protocol):
     def start(self, seed: int) -> Any: ...
 
     def step(self, state: Any, condition: Any) -> tuple[Any, Any]: ...
+
+
+class Ear(Protocol):
+    """A network that listens. State goes in and comes out, is never written in place and may be pickled."""
+
+    identity: str  #: of its weights; a take keeps it
+    delay_s: float  #: how long after a beat its activation is largest
+    embedding: int  #: length of the embedding
+
+    def start(self) -> Any: ...
+
+    def step(self, state: Any, spectra: np.ndarray) -> tuple[Any, Activations]:
+        """``spectra`` (2, 72) of ``engine.listen.mel``: one model frame."""
+        ...
 
 
 class Sink(Protocol):
