@@ -198,6 +198,7 @@ function note(text, warn = false) {
 
 function label(text) {
   $("cover").textContent = text;
+  $("cover").classList.toggle("over", text === "Play again");
   $("cover").hidden = false;
 }
 
