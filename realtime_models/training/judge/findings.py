@@ -66,6 +66,11 @@ class Findings:
     seeds: tuple[int, ...]
     took_s: float
 
+    @property
+    def songs_scored(self) -> tuple[str, ...]:
+        """Names of the songs that are scored, in their order."""
+        return tuple(dict.fromkeys(m.song for m in self.model.right))
+
 
 def pairings_of(model: Model, level: float) -> tuple[Pairing, ...]:
     """Is R of the right music above R of every control? Song by song and seed by seed."""
