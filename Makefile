@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help live test check bench bench-ear clean
+.PHONY: help live test check bench evaluate judge bench-ear clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,13 @@ bench: $(VENV)/installed-dev ## measure; one JSON line per figure, also appended
 
 bench-ear: $(VENV)/installed-dev ## the ear beside other trackers on CORYBANT_DATA/music; ARGS="--peers all" installs those
 	$(BIN)/python -m tests.bench.ear $(ARGS)
+
+evaluate: $(VENV)/installed-dev ## score our dances (docs/evaluation.md), or others': MOTION=folder AUDIO=folder FPS=30
+	$(BIN)/python -m realtime_models.training.judge.evaluate $(if $(MOTION),--motion $(MOTION)) \
+		$(if $(AUDIO),--audio $(AUDIO)) $(if $(FPS),--fps $(FPS)) $(ARGS)
+
+judge: $(VENV)/installed-dev ## serve blind pairs of dances to people; ARGS="--report" prints who wins
+	$(BIN)/python -m realtime_models.training.judge.people $(ARGS)
 
 clean: ## remove the virtual environment and build folders
 	rm -rf $(VENV) build dist *.egg-info

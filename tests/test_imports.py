@@ -52,6 +52,8 @@ BEHIND_EXTRAS = {
         "onnxruntime",
         "mir_eval",
         "mido",
+        "PIL",
+        "fluidsynth",
     },
     "realtime_models/export.py": {"torch", "onnx", "onnxscript", "onnxruntime"},
     "realtime_models/network.py": {"torch"},

@@ -49,8 +49,11 @@ def evaluate_ours(args: argparse.Namespace) -> None:
     identity = load_model(args.backend, args.weights).spec.identity
     company = Company(data_root() / "music", args.weights, args.backend)
     seeds = SEEDS[:1] if args.quick else SEEDS
+    if len(args.songs) < 2:
+        raise ConfigError("an evaluation needs two songs or more: each is also danced to another one")
+    material = findings.read_material(company.songs, args.songs)
     found = findings.evaluate(
-        company, args.songs, identity=identity, seeds=seeds, workers=args.workers, long=not args.quick, say=say
+        company, material, identity=identity, seeds=seeds, workers=args.workers, long=not args.quick, say=say
     )
     publish(found, args.docs, say=say)
     print(verdict_part(found.table, findings.OURS))

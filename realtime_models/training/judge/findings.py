@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from realtime_models.training.judge.programme import (
     dance_model,
     read_songs,
 )
+from realtime_models.training.judge.systems.clips_on_grid import Loop, read_loops
 from realtime_models.training.judge.systems.real import real_motions
 
 OURS, DEAF = "ours", "ours without music"
@@ -132,9 +134,26 @@ def real(reference: Reference) -> Cells:
     return {**columns.real_distribution_cells(reference), **columns.body_cells(reference.motions)}
 
 
+@dataclass(frozen=True)
+class Material:
+    """What an evaluation is made from."""
+
+    songs: Mapping[str, Song]  #: scored ones and those of ``validation``
+    validation: tuple[str, ...]  #: names of the songs on which the level is chosen
+    clips: Sequence[Loop]  #: what the baselines dance with
+    real: Sequence[Motion]  #: real dance that everything is set beside
+    everybody: Sequence[Motion]  #: real dance of all dancers, each of whom is left out by turns; empty = not done
+
+
+def read_material(folder: Path, names: Sequence[str]) -> Material:
+    """Songs of a folder and the dance of CORYBANT_DATA. ConfigError when something is missing."""
+    songs = read_songs(folder, [*names, *(v for v in VALIDATION if v not in names)])
+    return Material(songs, VALIDATION, read_loops(), real_motions(), real_motions(("train", "val", "test")))
+
+
 def evaluate(
     company: Company,
-    names: Sequence[str],
+    material: Material,
     *,
     identity: str,
     seeds: Sequence[int] = SEEDS,
@@ -142,15 +161,14 @@ def evaluate(
     long: bool = True,
     say: Say = lambda line: None,
 ) -> Findings:
-    """Dance, measure, compare. Needs CORYBANT_DATA for real dance. ConfigError when a song is missing."""
+    """Dance, measure, compare."""
     began = time.perf_counter()
-    songs = read_songs(company.songs, [*names, *(v for v in VALIDATION if v not in names)])
-    scored = {name: songs[name] for name in names}
-    model = dance_model(company, songs, seeds, workers=workers, long=long, say=say)
+    songs = material.songs
+    model = dance_model(company, songs, material.validation, seeds, workers=workers, long=long, say=say)
     say("real dance, and how far it is from itself")
-    motions = real_motions()
-    reference = columns.reference_of(motions, DISTANCE_COUNT)
-    baselines = dance_baselines(scored, seeds, say=say)
+    reference = columns.reference_of(material.real, DISTANCE_COUNT)
+    scored = {name: song for name, song in songs.items() if name not in material.validation}
+    baselines = dance_baselines(scored, material.clips, seeds, say=say)
     level = best_level(model.validation)
     wrong_loudness = {song: songs[other].loudness_db for song, other in model.wrong_songs.items()}
     cells: dict[str, Cells] = {table.REAL: real(reference)}
@@ -162,7 +180,6 @@ def evaluate(
         cells[system] = baseline(dances, level, reference)
     cells[measures.MINIMA] = columns.random_cells(model.right, level)
     say("each dancer against the others")
-    everybody = real_motions(("train", "val", "test"))
     return Findings(
         table=table.build(measures.MEASURES, cells),
         level=level,
@@ -172,7 +189,7 @@ def evaluate(
         reference=reference,
         near_mm=columns.near_training(model.right, reference)[0],
         pairings=pairings_of(model, level),
-        dancers=dancers_of(everybody, reference.scale),
+        dancers=dancers_of(material.everybody, reference.scale) if material.everybody else (),
         identity=identity,
         seeds=tuple(seeds),
         took_s=time.perf_counter() - began,

@@ -11,7 +11,7 @@ from realtime_models.training.judge.columns import score_beats
 from realtime_models.training.judge.dances import Company, Heard, Job, perform_all
 from realtime_models.training.judge.motion import Motion, from_pose
 from realtime_models.training.judge.systems import motion_graph, simple
-from realtime_models.training.judge.systems.clips_on_grid import clips_on_grid, read_loops
+from realtime_models.training.judge.systems.clips_on_grid import Loop, clips_on_grid
 from realtime_models.training.judge.systems.model import Danced, Track, read_track
 
 #: Songs that are scored, and those on which the level (cycles per beat) is chosen. No network was trained on any.
@@ -21,7 +21,7 @@ SONGS = (
 )  # fmt: skip
 VALIDATION = ("syn_reggaeton", "syn_house_breakdown", "bossa_127_human", "syn_jazz_swing")
 SEEDS = (0, 1, 2)
-MANY_SEEDS, MANY_SONG, MANY_S = 20, "disco_120_human", 30.0
+MANY_SEEDS, MANY_S = 20, 30.0  #: for multimodality: so much of the first song
 LONG_S = 600.0
 BASELINE_FPS = 30.0  #: the clips' own
 
@@ -75,14 +75,14 @@ class Model:
     wrong_songs: Mapping[str, str]
 
 
-def jobs_of(songs: Sequence[str], seeds: Sequence[int], *, long: bool = True) -> list[Job]:
-    """All that the model has to dance."""
+def jobs_of(songs: Sequence[str], validation: Sequence[str], seeds: Sequence[int], *, long: bool = True) -> list[Job]:
+    """All that the model has to dance. ``long``: also ten minutes, and one song under many seeds."""
     jobs = [Job((song,), heard, seed) for song in songs for heard in HEARD for seed in seeds]
-    jobs += [Job((song,), Heard.SONG, seed) for song in VALIDATION for seed in seeds]
+    jobs += [Job((song,), Heard.SONG, seed) for song in validation for seed in seeds]
     jobs += [Job(("silence",), Heard.SILENCE, seed, 60.0) for seed in seeds]
     if long:
-        jobs += [Job((MANY_SONG,), Heard.SONG, seed, MANY_S) for seed in range(MANY_SEEDS)]
-        jobs += [Job((*songs, *VALIDATION), Heard.PROGRAMME, seeds[0], LONG_S)]
+        jobs += [Job((songs[0],), Heard.SONG, seed, MANY_S) for seed in range(MANY_SEEDS)]
+        jobs += [Job((*songs, *validation), Heard.PROGRAMME, seeds[0], LONG_S)]
     return jobs
 
 
@@ -92,15 +92,16 @@ HEARD = (Heard.SONG, Heard.LATE, Heard.NOTHING)
 def dance_model(
     company: Company,
     songs: Mapping[str, Song],
+    validation: Sequence[str] = VALIDATION,
     seeds: Sequence[int] = SEEDS,
     *,
     workers: int = 2,
     long: bool = True,
     say: Callable[[str], None] = lambda line: None,
 ) -> Model:
-    """Let the model dance to everything. ``songs`` holds the scored ones and those of VALIDATION."""
-    scored = [name for name in songs if name not in VALIDATION]
-    danced = perform_all(jobs_of(scored, seeds, long=long), company, workers=workers, say=say)
+    """Let the model dance to everything. ``songs`` holds the scored ones and those of ``validation``."""
+    scored = [name for name in songs if name not in validation]
+    danced = perform_all(jobs_of(scored, validation, seeds, long=long), company, workers=workers, say=say)
 
     def seen(job: Job, on: str, system: str = "ours") -> Motion:
         made = danced[job]
@@ -110,16 +111,16 @@ def dance_model(
         return tuple(seen(Job((song,), heard, seed), song) for song in scored for seed in seeds)
 
     wrong = wrong_songs([songs[name].track for name in scored])
-    many = [Job((MANY_SONG,), Heard.SONG, seed, MANY_S) for seed in range(MANY_SEEDS)] if long else []
-    endless = Job((*scored, *VALIDATION), Heard.PROGRAMME, seeds[0], LONG_S)
+    many = [Job((scored[0],), Heard.SONG, seed, MANY_S) for seed in range(MANY_SEEDS)] if long else []
+    endless = Job((*scored, *validation), Heard.PROGRAMME, seeds[0], LONG_S)
     return Model(
         right=every(Heard.SONG),
         shifted=every(Heard.LATE),
         wrong=tuple(seen(Job((wrong[song],), Heard.SONG, seed), song) for song in scored for seed in seeds),
         silent=tuple(seen(Job(("silence",), Heard.SILENCE, seed, 60.0), song) for song in scored for seed in seeds),
         deaf=every(Heard.NOTHING),
-        validation=tuple(seen(Job((song,), Heard.SONG, seed), song) for song in VALIDATION for seed in seeds),
-        many=tuple(seen(job, MANY_SONG) for job in many),
+        validation=tuple(seen(Job((song,), Heard.SONG, seed), song) for song in validation for seed in seeds),
+        many=tuple(seen(job, scored[0]) for job in many),
         long=_plain("ten minutes", danced[endless]) if long else None,
         held=sum(made.held for made in danced.values()),
         wrong_songs=wrong,
@@ -155,10 +156,13 @@ def best_level(validation: Sequence[Motion]) -> float:
 
 
 def dance_baselines(
-    songs: Mapping[str, Song], seeds: Sequence[int] = SEEDS, *, say: Callable[[str], None] = lambda line: None
+    songs: Mapping[str, Song],
+    loops: Sequence[Loop],
+    seeds: Sequence[int] = SEEDS,
+    *,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, tuple[Motion, ...]]:
-    """``{system: dances}`` of clips on the grid, motion graph, shuffled clips and frozen pose. Needs CORYBANT_DATA."""
-    loops = read_loops()
+    """``{system: dances}`` of clips on the grid, motion graph, shuffled clips and frozen pose, with the same clips."""
     say(f"building the motion graph of {len(loops)} clips")
     graph = motion_graph.build(loops)
     makers = {
