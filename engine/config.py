@@ -52,6 +52,8 @@ class ShowConfig:
     energy: float = 1.0
     follow: float = 1.0
     nudge_ms: float = 0.0
+    tempo_min: float = 0.0
+    tempo_max: float = 0.0
     take: str = ""  #: folder to record into
     replay: str = ""  #: folder of a take to play again
     output: tuple[OutputConfig, ...] = ()
@@ -68,7 +70,14 @@ class ShowConfig:
     @property
     def controls(self) -> Controls:
         """The controls at the start of the show."""
-        return Controls(style=self.style, energy=self.energy, follow=self.follow, nudge_ms=self.nudge_ms)
+        return Controls(
+            style=self.style,
+            energy=self.energy,
+            follow=self.follow,
+            nudge_ms=self.nudge_ms,
+            tempo_min=self.tempo_min,
+            tempo_max=self.tempo_max,
+        )
 
     @property
     def max_lead_ms(self) -> float:
@@ -210,12 +219,13 @@ def _typed(key: str, value: Any, where: str) -> Any:
 
 
 _DEFAULTS = ShowConfig()
-_NUMBERS = ("seconds", "energy", "follow", "nudge_ms")
+_NUMBERS = ("seconds", "energy", "follow", "nudge_ms", "tempo_min", "tempo_max")
 _KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
 def _option(key: str) -> str:
-    return f"--{key.replace('_', '-')}" if key not in ("follow", "nudge_ms", "output") else key
+    in_file_only = ("follow", "nudge_ms", "tempo_min", "tempo_max", "output")
+    return key if key in in_file_only else f"--{key.replace('_', '-')}"
 
 
 def _outputs(value: Any, where: str) -> tuple[OutputConfig, ...]:
@@ -261,6 +271,8 @@ def _check(config: ShowConfig) -> None:
     for key, (low, high) in RANGES.items():
         if not low <= getattr(config, key) <= high:
             raise ConfigError(f"{_option(key)} is {low:g} to {high:g}, not {getattr(config, key):g}")
+    if 0.0 < config.tempo_max < config.tempo_min:
+        raise ConfigError(f"tempo_min {config.tempo_min:g} is above tempo_max {config.tempo_max:g}")
     if config.seconds is not None and config.seconds <= 0:
         raise ConfigError(f"--seconds is more than 0, not {config.seconds:g}")
     if config.seed < 0:

@@ -10,11 +10,22 @@ from typing import Any
 import numpy as np
 
 from engine.errors import nearest
+from engine.listen.ask import Ask, Clamp, Double, Halve, Lock, Nudge, Reset, Tap, Tempo
+from engine.listen.outside import OutsideClock, differs
 from engine.types import MODEL_HZ, BeatClock, Controls, MusicFeatures, Tick
 
-RANGES = {"energy": (0.0, 2.0), "follow": (0.0, 2.0), "nudge_ms": (-200.0, 200.0)}
-SWITCHES = ("freeze", "blackout", "panic")
-CONTROL_NAMES = ("style", *RANGES, *SWITCHES)
+RANGES = {
+    "energy": (0.0, 2.0),
+    "follow": (0.0, 2.0),
+    "nudge_ms": (-200.0, 200.0),
+    "tempo_min": (0.0, 300.0),
+    "tempo_max": (0.0, 300.0),
+}
+SWITCHES = ("freeze", "blackout", "panic", "lock")
+MOMENTS = ("tap", "halve", "double", "reset_beat")  #: asked of the ear at a moment; nothing of them stays in Controls
+AMOUNTS = {"nudge_beat_ms": (-500.0, 500.0), "bpm": (50.0, 218.0)}  #: the same, with a number
+CONTROL_NAMES = ("style", *RANGES, *SWITCHES, *MOMENTS, *AMOUNTS)
+BEAT_CLOCK = "beat_clock"  #: event: a reading of the outside beat clock, or its loss; nobody can post it
 
 STATUS_FRAMES = MODEL_HZ // 10  #: model frames that one status sums up: it goes out ten times a second
 _WAITING_EVENTS = 256  #: controls posted within one model frame; more are refused and counted
@@ -29,9 +40,18 @@ def apply_control(controls: Controls, name: str, value: Any, *, styles: tuple[st
     if name in SWITCHES:
         return replace(controls, **{name: _switch(name, value)})
     if name in RANGES:
-        return replace(controls, **{name: _number(name, value)})
+        return _bounded(replace(controls, **{name: _number(name, value, RANGES[name])}))
     if name == "style":
         return replace(controls, style=_style(value, styles))
+    if name in MOMENTS:
+        _moment(name, value)
+        return controls
+    if name in AMOUNTS:
+        _number(name, value, AMOUNTS[name])
+        return controls
+    if name == BEAT_CLOCK:
+        _reading(value)
+        return controls
     raise ValueError(f"unknown control '{name}'{nearest(str(name), CONTROL_NAMES)}")
 
 
@@ -41,8 +61,28 @@ def _switch(name: str, value: Any) -> bool:
     raise ValueError(f"{name} is true or false, not {value!r}")
 
 
-def _number(name: str, value: Any) -> float:
-    low, high = RANGES[name]
+def _bounded(controls: Controls) -> Controls:
+    if 0.0 < controls.tempo_max < controls.tempo_min:
+        raise ValueError(f"tempo_min {controls.tempo_min:g} is above tempo_max {controls.tempo_max:g}")
+    return controls
+
+
+def _moment(name: str, value: Any) -> None:
+    """True = now; for a tap also the stream time [s] at which it fell."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if value is not True and not (name == "tap" and number):
+        raise ValueError(f"{name} is true{' or a stream time' if name == 'tap' else ''}, not {value!r}")
+
+
+def _reading(value: Any) -> OutsideClock | None:
+    try:
+        return None if value is None else OutsideClock(**value)
+    except TypeError as error:
+        raise ValueError(f"{BEAT_CLOCK} is a reading of a beat clock, not {value!r}") from error
+
+
+def _number(name: str, value: Any, bounds: tuple[float, float]) -> float:
+    low, high = bounds
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high:
         return float(value)
     raise ValueError(f"{name} is a number from {low:g} to {high:g}, not {value!r}")
@@ -62,6 +102,43 @@ class ControlEvent:
 
     name: str
     value: Any
+
+
+def standing_asks(controls: Controls) -> tuple[Ask, ...]:
+    """What the controls at the start of a show ask of the ear."""
+    asks: list[Ask] = []
+    if controls.tempo_min or controls.tempo_max:
+        asks.append(Clamp(controls.tempo_min or None, controls.tempo_max or None))
+    if controls.lock:
+        asks.append(Lock(True))
+    return tuple(asks)
+
+
+def event_asks(event: ControlEvent, controls: Controls) -> tuple[Ask, ...]:
+    """What a control event asks of the ear, ``controls`` being those with the event applied; () for most."""
+    match event.name:
+        case "tap":
+            return (Tap(None if event.value is True else float(event.value)),)
+        case "nudge_beat_ms":
+            return (Nudge(float(event.value)),)
+        case "bpm":
+            return (Tempo(float(event.value)),)
+        case "halve":
+            return (Halve(),)
+        case "double":
+            return (Double(),)
+        case "reset_beat":
+            return (Reset(), *standing_asks(controls))
+        case "tempo_min" | "tempo_max":
+            return (Clamp(controls.tempo_min or None, controls.tempo_max or None),)
+        case "lock":
+            return (Lock(controls.lock),)
+    return ()
+
+
+def event_reading(event: ControlEvent, before: OutsideClock | None) -> OutsideClock | None:
+    """The outside clock's reading that stands after an event, ``before`` being the one that stood."""
+    return _reading(event.value) if event.name == BEAT_CLOCK else before
 
 
 def unheard() -> MusicFeatures:
@@ -86,6 +163,9 @@ class LiveState:
         self._events: queue.Queue[ControlEvent] = queue.Queue(_WAITING_EVENTS)
         self._lock = threading.Lock()
         self._status: Callable[[], dict[str, Any]] = dict
+        self._stream_s: Callable[[], float | None] = lambda: None
+        self._read_clock: Callable[[], OutsideClock | None] = lambda: None
+        self._reading: OutsideClock | None = None
 
     @property
     def features(self) -> MusicFeatures:
@@ -102,6 +182,10 @@ class LiveState:
     def post(self, name: str, value: Any) -> None:
         """Ask for a change; a wrong one is counted in ``refused`` and does nothing. Never blocks, never raises."""
         try:
+            if name not in CONTROL_NAMES:
+                raise ValueError(f"unknown control '{name}'")
+            if name == "tap" and value is True and (now_s := self._stream_s()) is not None:
+                value = now_s
             with self._lock:
                 changed = apply_control(self._controls, name, value, styles=self.styles or None)
                 self._events.put_nowait(ControlEvent(name, value))
@@ -110,11 +194,25 @@ class LiveState:
             self.refused += 1
 
     def drain(self) -> list[ControlEvent]:
-        """Everything posted since the last call, in order. Called by the listener at each frame border."""
+        """Everything posted since the last call, in order, and the outside clock's reading where it says something
+        new. Called by the listener at each frame border.
+        """
         events = []
         while not self._events.empty():
             events.append(self._events.get_nowait())
+        reading = self._read_clock()
+        if differs(self._reading, reading):
+            self._reading = reading
+            events.append(ControlEvent(BEAT_CLOCK, None if reading is None else asdict(reading)))
         return events
+
+    def tell_time(self, stream_s: Callable[[], float | None]) -> None:
+        """Say who knows the stream time [s] of now: a tap falls when it is posted, not when it is drained."""
+        self._stream_s = stream_s
+
+    def hear_clock(self, read: Callable[[], OutsideClock | None]) -> None:
+        """Say who reads the outside beat clock; None = there is none, or it was lost. Asked at each frame border."""
+        self._read_clock = read
 
     def publish(self, features: MusicFeatures, tick: Tick) -> None:
         """Swap in what is known now. Called by the listener only."""

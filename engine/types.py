@@ -153,6 +153,9 @@ class Controls:
     blackout: bool = False
     panic: bool = False
     nudge_ms: float = 0.0  #: moves the beat that the body hits, positive = later
+    tempo_min: float = 0.0  #: [BPM] the ear believes no tempo below; 0 = no bound
+    tempo_max: float = 0.0  #: [BPM] nor above; 0 = no bound
+    lock: bool = False  #: the ear holds its tempo
 
 
 class Source(Protocol):

@@ -10,6 +10,7 @@ from engine.listen.outside import (
     FollowState,
     Leader,
     OutsideClock,
+    differs,
     follow_outside,
     outside_step,
     start_following,
@@ -146,6 +147,32 @@ def test_counts_go_on_over_any_changes_of_leader():
     counts = [s.clock.count for _, s in seen]
     assert counts == sorted(counts)
     assert counts[-1] < 270  # its own numbers, not the thousand of elsewhere
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (OutsideClock(0.0, 0, 0.5, 1), False),
+        (OutsideClock(2.5, 5, 0.5, 2), False),  # the same line, five beats later
+        (OutsideClock(0.0003, 0, 0.5, 1), False),
+        (OutsideClock(0.0006, 0, 0.5, 1), True),
+        (OutsideClock(0.0, 0, 0.5001, 1), True),  # 0.8 ms in eight beats
+        (OutsideClock(0.0, 0, 0.5, 2), True),
+        (OutsideClock(0.0, 0, 0.5, 0), True),
+        (OutsideClock(0.0, 0, 0.5, 1, 3), True),
+        (OutsideClock(0.0, 0, 0.5, 1, playing=False), True),
+        (None, True),
+    ],
+)
+def test_only_what_is_new_is_told(other, told):
+    one = OutsideClock(0.0, 0, 0.5, 1)
+    assert differs(one, other) is told
+    assert differs(other, one) is told
+    assert differs(one, one) is False
+
+
+def test_no_clock_twice_is_nothing_new():
+    assert differs(None, None) is False
 
 
 def test_hours_of_following_keep_the_phase():

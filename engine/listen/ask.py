@@ -49,6 +49,13 @@ class Nudge:
 
 
 @dataclass(frozen=True, slots=True)
+class Tempo:
+    """The tempo is ``bpm`` [BPM]; the beats go on from the last one."""
+
+    bpm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Halve:
     """Half as many beats."""
 
@@ -78,7 +85,7 @@ class Reset:
     """Forget what was asked and what is believed."""
 
 
-Ask = Tap | Nudge | Halve | Double | Clamp | Lock | Reset
+Ask = Tap | Nudge | Tempo | Halve | Double | Clamp | Lock | Reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,8 @@ def ask_step(
                 state, clock, belief = _tap(state, ask, clock, belief, now_s, heard_s)
             case Nudge():
                 clock, belief = _nudge(ask, clock, belief)
+            case Tempo():
+                clock, belief = _tempo(state, ask, clock, belief, now_s, heard_s)
             case Halve():
                 clock, belief = _rescale(state, clock, belief, 2.0, now_s, heard_s)
             case Double():
@@ -189,14 +198,32 @@ def _tap(
     if not _believable(state, period_s):
         return state, clock, belief
     clock = _with_beat_at(clock, beat_s, period_s, now_s)
-    ticks_off = ((_FRACTION - (heard_s - beat_s) / period_s + 0.5) % 1.0 - 0.5) * PERIODS[_ROW]
-    fit = np.exp(-0.5 * (ticks_off / (_TAP_PHASE_S * TICK_HZ)) ** 2)
-    if len(taps) >= 3:
-        stretch = np.log(PERIODS / TICK_HZ / period_s)
-        tapped = (np.exp(-0.5 * (stretch / _TAP_TEMPO) ** 2) / PERIODS)[_ROW] * fit
-    else:
-        tapped = belief * fit
+    tapped = _near_phase((heard_s - beat_s) / period_s) * (belief if len(taps) < 3 else _near_tempo(period_s))
     return state, clock, _TAP_TRUST * _normalised(tapped, belief) + (1.0 - _TAP_TRUST) * belief
+
+
+def _near_phase(phase: float) -> np.ndarray:
+    """(S,) 0..1 for the states whose beat lies where ``phase`` [beats] says, as exactly as a person taps."""
+    ticks_off = ((_FRACTION - phase + 0.5) % 1.0 - 0.5) * PERIODS[_ROW]
+    return np.exp(-0.5 * (ticks_off / (_TAP_PHASE_S * TICK_HZ)) ** 2)
+
+
+def _near_tempo(period_s: float) -> np.ndarray:
+    """(S,) 0..1 for the states whose period is near; the same for each row as a whole."""
+    stretch = np.log(PERIODS / TICK_HZ / period_s)
+    return (np.exp(-0.5 * (stretch / _TAP_TEMPO) ** 2) / PERIODS)[_ROW]
+
+
+def _tempo(
+    state: AskState, ask: Tempo, clock: BeatClock, belief: np.ndarray, now_s: float, heard_s: float
+) -> tuple[BeatClock, np.ndarray]:
+    period_s = 60.0 / ask.bpm
+    if not _believable(state, period_s):
+        return clock, belief
+    beats = float(clock.beats_at(now_s))
+    clock = _counted(clock, beats, period_s, now_s)
+    told = _near_tempo(period_s) * _near_phase(float(clock.beats_at(heard_s)))
+    return clock, _TAP_TRUST * _normalised(told, belief) + (1.0 - _TAP_TRUST) * belief
 
 
 def _with_beat_at(clock: BeatClock, beat_s: float, period_s: float, now_s: float) -> BeatClock:

@@ -13,6 +13,8 @@ from engine.types import MODEL_HZ, BeatClock
 
 SLEW_MOST = 0.04  #: of speed: how much faster or slower than its target the clock runs to get there
 COAST_S = 4.0  #: how long the tempo of a lost clock goes on before the own ear takes over
+_SAME_S = 0.0005  # readings whose beats lie so near say the same
+_SAME_BEATS = 8  # for so many beats ahead
 _SURE = 0.95  # the operator says that this is the clock
 _NEAR_S, _FAR_S = 0.02, 0.07  # a beat so far off is on the beat; and not at all
 _ARRIVED_BEATS = 0.01
@@ -34,6 +36,19 @@ class OutsideClock:
     def beats_at(self, t_s: float) -> float:
         """Its beat number (with fraction) at stream time ``t_s`` [s]."""
         return self.count + (t_s - self.anchor_s) / self.period_s
+
+
+def differs(before: OutsideClock | None, after: OutsideClock | None) -> bool:
+    """Whether ``after`` says what ``before`` did not: only then it must be told (and kept in a take)."""
+    if before is None or after is None:
+        return before is not after
+    what, was = ((clock.meter, clock.playing, clock.name, clock.beat_in_bar == 0) for clock in (after, before))
+    if what != was:
+        return True
+    apart_s = after.anchor_s - before.anchor_s - (after.count - before.count) * before.period_s
+    if abs(apart_s) > _SAME_S or abs(after.period_s - before.period_s) * _SAME_BEATS > _SAME_S:
+        return True
+    return (after.beat_in_bar - before.beat_in_bar - (after.count - before.count)) % after.meter != 0
 
 
 class Leader(enum.Enum):
