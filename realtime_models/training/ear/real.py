@@ -3,7 +3,8 @@
 Debian's fretsonfire-songs-muldjord (El Senator, CC BY-SA 3.0) and fretsonfire-songs-sectoid (Carlos Viola Iborra,
 Expat). Three other songs of these packages are scored tracks and stay out. The tempo is the chart's; where the beat
 stands was measured: the place of the comb of beats with the highest mean rise of energy, in windows of 20 s, near the
-chart's own place; MATERIAL.md says how well they agree. Beat numbers are 0 (unknown) unless the song's sections change on them.
+chart's own place; MATERIAL.md says how well they agree. Beat numbers are 0 (unknown) unless the song's sections change
+on them.
 """
 
 import argparse
