@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-RUN_TIMEOUT_S = 600
+RUN_TIMEOUT_S = 1800
+#: Another environment's modules; and without compiled modules every run would spend most of its time on importing.
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def run(peer: Peer, sound: Path, sound_hash: str) -> dict:
     python = installed(peer)
     command = [str(python), "-W", "ignore", str(HERE / peer.script), str(sound)]
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    done = _call(command, {**single, "PYTHONDONTWRITEBYTECODE": "1"}, RUN_TIMEOUT_S)
+    done = _call(command, single, RUN_TIMEOUT_S)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines or "cpu_s" not in lines[-1]:
         raise PeerMissing(f"its script failed on {sound.name}: {_reason(done.stderr)}")
@@ -166,7 +168,7 @@ def find_python(versions: tuple[str, ...]) -> str:
 
 
 def _call(command: list[str], environ: dict[str, str], timeout_s: float | None = None) -> subprocess.CompletedProcess:
-    whole = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    whole = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env={**whole, **environ})
     except subprocess.TimeoutExpired:
