@@ -1,0 +1,67 @@
+"""A sequencer that owns nothing of ours: sends MIDI clock over a JACK port and says when it sent what.
+
+Usage: midi_peer.py PORT_PART. Reads lines from the standard input: "start", "stop", "continue", "locate SIXTEENTHS",
+"bpm X", "end". Prints "monotonic status position" for each message, position = clocks from the song's beginning.
+"""
+
+import queue
+import sys
+import threading
+import time
+
+import rtmidi
+
+CLOCK, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
+
+
+def open_port(part: str) -> rtmidi.MidiOut:
+    """Waits until the port is there: the other side may be starting."""
+    out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="sequencer")
+    deadline_s = time.perf_counter() + 20.0
+    while time.perf_counter() < deadline_s:
+        for index, name in enumerate(out.get_ports()):
+            if part.lower() in name.lower():
+                out.open_port(index)
+                return out
+        time.sleep(0.1)
+    raise SystemExit(f"no port {part} among {out.get_ports()}")
+
+
+def main(part: str) -> None:
+    out = open_port(part)
+    asked: queue.Queue[list[str]] = queue.Queue()
+    threading.Thread(target=lambda: [asked.put(line.split()) for line in sys.stdin], daemon=True).start()
+    period_s, playing, position = 60.0 / 120.0 / 24.0, False, 0
+
+    def send(*message: int) -> None:
+        out.send_message(list(message))
+        print(time.perf_counter(), message[0], position, flush=True)
+
+    print("ready", flush=True)
+    due_s = time.perf_counter() + period_s
+    while True:
+        while not asked.empty():
+            match asked.get():
+                case ["start"]:
+                    position, playing = 0, True
+                    send(START)
+                case ["stop"]:
+                    playing = False
+                    send(STOP)
+                case ["continue"]:
+                    playing = True
+                    send(CONTINUE)
+                case ["locate", sixteenths]:
+                    position = 6 * int(sixteenths)
+                    send(POSITION, int(sixteenths) % 128, int(sixteenths) // 128)
+                case ["bpm", bpm]:
+                    period_s = 60.0 / float(bpm) / 24.0
+                case ["end"]:
+                    return
+        time.sleep(max(due_s - time.perf_counter(), 0.0))
+        send(CLOCK)
+        position += playing
+        due_s += period_s
+
+
+main(sys.argv[1])
