@@ -22,7 +22,7 @@ from engine.replay import read_take
 from engine.sources import list_devices
 from engine.studio import dance_again, dance_file, listen_file
 from engine.take import TakeWriter, check_new_take
-from engine.types import Sink
+from engine.types import Ear, Sink
 from engine.worker import PlannerWorker
 
 
@@ -33,13 +33,20 @@ def load_planner(backend: str, weights: str) -> Planner:
     return ModelPlanner(load_model(backend, Path(weights) if weights else None))
 
 
+def load_own_ear() -> Ear:
+    """The network that hears; it runs in the listener's thread, on one core, whatever runs the dancer."""
+    from realtime_models.backends import load_ear
+
+    return load_ear("onnx")
+
+
 def perform(show: ShowConfig) -> int:
     """Hear, plan and send until the music ends or Ctrl-C. Whatever can be wrong is found before the first sound."""
     stop, clock = threading.Event(), ClockMap()
     with ExitStack() as house:  # closed from the last line to the first
         source = open_input(show, clock, stop)
         house.callback(source.close)
-        live = LiveShow(show, source, clock, stop)
+        live = LiveShow(show, source, clock, stop, load_own_ear())
         if not show.listen_only:
             load = partial(load_planner, show.backend, show.weights)
             answers = {"on_planned": live.planned, "on_event": live.event}
@@ -82,16 +89,16 @@ def without_clock(show: ShowConfig) -> int:
     """--offline and --replay: the same pipeline in this process, as fast as it goes."""
     if show.replay:
         take = read_take(show.replay)
-        again = dance_again(take, show, load_planner(show.backend, show.weights))
+        again = dance_again(take, show, load_planner(show.backend, show.weights), load_own_ear())
         where = "" if again.first_difference is None else f", the first at index {again.first_difference}"
         print(
             f"{again.compared} of {again.recorded} poses compared: {'the same' if again.same else 'different' + where}"
         )
         return 0 if again.same else 1
     if show.listen_only:
-        print(f"heard {listen_file(show)['heard_s']:.1f} s")
+        print(f"heard {listen_file(show, load_own_ear())['heard_s']:.1f} s")
         return 0
-    metrics = dance_file(show, load_planner(show.backend, show.weights))
+    metrics = dance_file(show, load_planner(show.backend, show.weights), load_own_ear())
     print(f"danced {metrics['danced_s']:.1f} s: {metrics['poses']} poses, guard {metrics['guard'].to_dict() or 'idle'}")
     return 0
 

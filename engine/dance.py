@@ -1,7 +1,7 @@
 """The whole pipeline in one process, without threads or sockets: sound in, poses out. Offline shows and replays use it.
 
-    for pose in dance(source, show, model): ...
-    dancer = Dancer(show, model); poses = dancer.feed(samples, rate)
+    for pose in dance(source, show, model, ear): ...
+    dancer = Dancer(show, model, ear); poses = dancer.feed(samples, rate)
 
 The live show runs the same ``Listener`` and the same planner, the latter in a process of its own; a test holds both
 equal to the last bit.
@@ -16,9 +16,10 @@ import numpy as np
 from engine.config import ShowConfig
 from engine.guard import GuardState, guard_step
 from engine.listen import Front, listen_step, start_listening
+from engine.listen.outside import OutsideClock
 from engine.metrics import Counters
-from engine.show import ControlEvent, apply_control
-from engine.types import AudioBlock, Controls, MusicFeatures, Pose, Source, StepModel
+from engine.show import ControlEvent, apply_control, event_asks, event_reading, standing_asks
+from engine.types import AudioBlock, Controls, Ear, MusicFeatures, Pose, Source, StepModel
 
 
 @runtime_checkable
@@ -81,21 +82,25 @@ class Listener:
     """Audio blocks in, one ``Asked`` per model frame out. Owned by one thread."""
 
     def __init__(
-        self, rate: int, controls: Controls, *, drain: Callable[[int], list[ControlEvent]] = no_events
+        self, rate: int, controls: Controls, ear: Ear, *, drain: Callable[[int], list[ControlEvent]] = no_events
     ) -> None:
         """``rate`` [Hz] of the blocks; ``drain(frame)`` returns the control events to apply at that frame border."""
         self._front = Front(rate)
-        self._state = start_listening()
-        self._controls = controls
+        self._ear, self._state = ear, start_listening(ear)
+        self._controls, self._asks = controls, standing_asks(controls)
+        self._outside: OutsideClock | None = None
         self._drain = drain
 
     def push(self, block: AudioBlock) -> Iterator[Asked]:
         """Hear one block."""
         for heard in self._front.push(block):
-            self._state, features = listen_step(self._state, heard.samples, heard.gap)
-            events = tuple(self._drain(features.frame))
+            events = tuple(self._drain(2 * (self._state.frames + 1)))
+            asks, self._asks = self._asks, ()
             for event in events:
                 self._controls = apply_control(self._controls, event.name, event.value)
+                asks += event_asks(event, self._controls)
+                self._outside = event_reading(event, self._outside)
+            self._state, features = listen_step(self._ear, self._state, heard.samples, heard.gap, asks, self._outside)
             yield Asked(features, self._controls, events)
 
 
@@ -131,6 +136,7 @@ class Dancer:
         self,
         show: ShowConfig,
         model: StepModel | Planner,
+        ear: Ear,
         *,
         horizon_ticks: int | None = None,
         happened: Happened = Happened(),
@@ -140,7 +146,7 @@ class Dancer:
         horizon_ticks = show.horizon_ticks if horizon_ticks is None else horizon_ticks
         self._planner, self._state = planner, planner.start(seed=show.seed, horizon_ticks=horizon_ticks)
         self._controls, self._happened, self._recorder = show.controls, happened, recorder
-        self._listener: Listener | None = None
+        self._ear, self._listener = ear, None
         self._heard = 0
         self.guard = PoseGuard()
 
@@ -151,7 +157,7 @@ class Dancer:
     def push(self, block: AudioBlock) -> list[Pose]:
         """Hear one block; blocks come in order and without holes."""
         if self._listener is None:
-            self._listener = Listener(block.rate, self._controls, drain=self._happened.controls)
+            self._listener = Listener(block.rate, self._controls, self._ear, drain=self._happened.controls)
         self._heard = block.start + len(block.samples)
         if self._recorder:
             self._recorder.audio(block)
@@ -168,9 +174,9 @@ class Dancer:
         return poses
 
 
-def dance(source: Source, show: ShowConfig, model: StepModel | Planner, **more: Any) -> Iterator[Pose]:
+def dance(source: Source, show: ShowConfig, model: StepModel | Planner, ear: Ear, **more: Any) -> Iterator[Pose]:
     """Every pose of the show, as fast as the source gives sound. ``more`` goes to ``Dancer``."""
-    dancer = Dancer(show, model, **more)
+    dancer = Dancer(show, model, ear, **more)
     for block in until(source, show.seconds):
         yield from dancer.push(block)
 

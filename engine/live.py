@@ -19,7 +19,7 @@ from engine.metrics import Counters, Histogram
 from engine.show import LiveState
 from engine.take import TakeHeader, TakeWriter
 from engine.timeline import Timeline
-from engine.types import POSE_HZ, AudioBlock, BeatClock, MusicFeatures, Source, Tick
+from engine.types import POSE_HZ, AudioBlock, BeatClock, Ear, MusicFeatures, Source, Tick
 from engine.worker import Planned, PlannerWorker
 
 SWITCH_INTERVAL_S = 0.001  #: how long one thread may hold the interpreter while a lane waits for it
@@ -41,8 +41,8 @@ class Lanes(Protocol):
 class LiveShow:
     """One performance. Made before the show, ``start`` begins to listen, ``finish`` ends in order."""
 
-    def __init__(self, show: ShowConfig, source: Source, clock: ClockMap, stop: threading.Event) -> None:
-        self.show, self.source, self.clock = show, source, clock
+    def __init__(self, show: ShowConfig, source: Source, clock: ClockMap, stop: threading.Event, ear: Ear) -> None:
+        self.show, self.source, self.clock, self.ear = show, source, clock, ear
         self.state = LiveState(show.controls)
         self.timeline = Timeline()
         self.guard = PoseGuard()  #: of the take
@@ -86,7 +86,7 @@ class LiveShow:
 
     def check(self) -> list[str]:
         """``--check``: what would play, on one screen, with the cost of a plan measured on made-up music."""
-        lines = [f"input     {self.source.name}, {self.source.rate} Hz"]
+        lines = [f"input     {self.source.name}, {self.source.rate} Hz", f"ear       {self.ear.identity}"]
         if self.worker:
             for frame in range(2, 2 + 2 * _CHECK_FRAMES, 2):
                 beat = BeatClock(0.0, 0, 0.5, 1, 4, 0.9, 0.9)
@@ -105,7 +105,9 @@ class LiveShow:
     def take_header(self) -> TakeHeader:
         """What a take of this show begins with."""
         identity = self.worker.identity if self.worker else ""
-        return TakeHeader(self.show, self.source.rate, self.show.horizon_ticks, identity, self.source.name)
+        return TakeHeader(
+            self.show, self.source.rate, self.show.horizon_ticks, identity, self.source.name, self.ear.identity
+        )
 
     def keep_house(self) -> None:
         """Once in a while, from the main thread: count up, and hand the send times to the take before they are lost."""
@@ -149,7 +151,7 @@ class LiveShow:
             self.done.set()
 
     def _listen(self) -> None:
-        listener = Listener(self.source.rate, self.show.controls, drain=lambda frame: self.state.drain())
+        listener = Listener(self.source.rate, self.show.controls, self.ear, drain=lambda frame: self.state.drain())
         for block in until(self.source, self.show.seconds):
             if self._stop.is_set():
                 return

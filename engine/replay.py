@@ -16,7 +16,7 @@ from engine.errors import ConfigError, TakeError
 from engine.records import POSE_RECORD, poses2records
 from engine.show import ControlEvent
 from engine.take import AUDIO, CONTROLS, METRICS, POSES, POSES_RAW, SHOW, TAKE_VERSION, save_poses
-from engine.types import AudioBlock, StepModel
+from engine.types import AudioBlock, Ear, StepModel
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Take:
     rate: int
     horizon_ticks: int
     model: str  #: identity of the weights it was danced with
+    ear: str  #: and heard with
     events: tuple[dict[str, Any], ...] = field(repr=False)
     finished: bool  #: False when the show ended without closing it
 
@@ -76,7 +77,14 @@ def read_take(path: str | Path) -> Take:
         show = table2show(table["show"], f"{folder / SHOW}")
         events = tuple(_events(folder / CONTROLS))
         return Take(
-            folder, show, take["rate"], take["horizon_ticks"], take["model"], events, (folder / METRICS).exists()
+            folder,
+            show,
+            take["rate"],
+            take["horizon_ticks"],
+            take["model"],
+            take["ear"],
+            events,
+            (folder / METRICS).exists(),
         )
     except ConfigError:
         raise
@@ -95,9 +103,13 @@ class Replayed:
     same: bool  #: all that was recorded came out again, and no more and no less unless the take was unfinished
 
 
-def replay(take: Take, model: StepModel | Planner, *, block: int = 480, recorder: Recorder | None = None) -> Replayed:
+def replay(
+    take: Take, model: StepModel | Planner, ear: Ear, *, block: int = 480, recorder: Recorder | None = None
+) -> Replayed:
     """Dance ``take`` again from its audio and events, and compare. Completes ``poses.npz`` of an unfinished take."""
-    dancer = Dancer(take.show, model, horizon_ticks=take.horizon_ticks, happened=take.happened(), recorder=recorder)
+    dancer = Dancer(
+        take.show, model, ear, horizon_ticks=take.horizon_ticks, happened=take.happened(), recorder=recorder
+    )
     records = poses2records(pose for part in take.blocks(block) for pose in dancer.push(part))
     recorded = take.poses()
     if recorded is None:

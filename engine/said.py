@@ -24,7 +24,6 @@ class SaidState:
     begun: bool = False  #: something was heard since the start
     beat: int = -1  #: number of the last beat said
     beat_s: float = -math.inf  #: and its time
-    section: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,8 @@ def said_step(state: SaidState, features: MusicFeatures) -> tuple[SaidState, Sai
     state = replace(state, begun=state.begun or not features.silence)
     predictions = tuple(_predictions(features.beat, now_s)) if state.begun else ()
     state, beats = _beats(state, features.beat, now_s) if state.begun else (state, ())
-    sections: tuple[str, ...] = ()
-    if features.section and features.section != state.section:
-        sections = (f"{now_s:.6f}\t{features.section}\t1",)
-    return replace(state, section=features.section), Said(beats, predictions, sections)
+    sections = tuple(f"{now_s:.6f}\t{what}\t{probability:.4f}" for what, probability in features.section.began)
+    return state, Said(beats, predictions, sections)
 
 
 def beat_in_bar(beat: BeatClock, number: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from engine.errors import nearest
 from engine.listen.ask import Ask, Clamp, Double, Halve, Lock, Nudge, Reset, Tap, Tempo
 from engine.listen.outside import OutsideClock, differs
-from engine.types import MODEL_HZ, BeatClock, Controls, MusicFeatures, Tick
+from engine.types import MODEL_HZ, BeatClock, Controls, MusicFeatures, SectionReading, Tick
 
 RANGES = {
     "energy": (0.0, 2.0),
@@ -141,6 +141,13 @@ def event_reading(event: ControlEvent, before: OutsideClock | None) -> OutsideCl
     return _reading(event.value) if event.name == BEAT_CLOCK else before
 
 
+def _section(section: SectionReading) -> dict[str, Any]:
+    """Of the form, what a page shows."""
+    known = asdict(section)
+    del known["began"]
+    return known
+
+
 def unheard() -> MusicFeatures:
     """The features before the first model frame: nothing has been heard."""
     return MusicFeatures(0, BeatClock(), 0.0, -100.0, np.zeros(4, np.float32), silence=True)
@@ -234,7 +241,7 @@ class LiveState:
             "onset": max(float(one.onset) for one in self._recent),
             "bands": [float(band) for band in bands],
             "silence": bool(features.silence),
-            "section": features.section,
+            "section": _section(features.section),
             "controls": asdict(self._controls),
             "styles": list(self.styles),
             "gaps": self._tick.gaps,

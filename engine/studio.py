@@ -9,18 +9,18 @@ from engine.errors import TakeError
 from engine.inputs import open_music
 from engine.replay import Replayed, Take, replay
 from engine.take import TakeHeader, TakeWriter
-from engine.types import POSE_HZ
+from engine.types import POSE_HZ, Ear
 
 
-def dance_file(show: ShowConfig, planner: Planner) -> dict[str, Any]:
+def dance_file(show: ShowConfig, planner: Planner, ear: Ear) -> dict[str, Any]:
     """``--offline``: dance to a file, into a take when one is asked for. Returns metrics."""
     check_style(show, planner.styles)
     source = open_music(show)
-    header = TakeHeader(show, source.rate, show.horizon_ticks, planner.identity, source.name)
+    header = TakeHeader(show, source.rate, show.horizon_ticks, planner.identity, source.name, ear.identity)
     take = TakeWriter(show.take, header, live=False) if show.take else None
     metrics: dict[str, Any] = {"poses": 0, "danced_s": 0.0}
     try:
-        dancer = Dancer(show, planner, recorder=take)
+        dancer = Dancer(show, planner, ear, recorder=take)
         for block in until(source, show.seconds):
             metrics["poses"] += len(dancer.push(block))
         metrics.update(danced_s=metrics["poses"] / POSE_HZ, guard=dancer.guard.reasons, input=source.stats())
@@ -31,14 +31,14 @@ def dance_file(show: ShowConfig, planner: Planner) -> dict[str, Any]:
     return metrics
 
 
-def listen_file(show: ShowConfig) -> dict[str, Any]:
+def listen_file(show: ShowConfig, ear: Ear) -> dict[str, Any]:
     """``--offline --listen-only``: a take without poses. Returns metrics."""
     source = open_music(show)
-    header = TakeHeader(show, source.rate, show.horizon_ticks, "", source.name)
+    header = TakeHeader(show, source.rate, show.horizon_ticks, "", source.name, ear.identity)
     take = TakeWriter(show.take, header, live=False) if show.take else None
     metrics: dict[str, Any] = {"heard_s": 0.0}
     try:
-        listener = Listener(source.rate, show.controls)
+        listener = Listener(source.rate, show.controls, ear)
         for block in until(source, show.seconds):
             if take:
                 take.audio(block)
@@ -54,20 +54,24 @@ def listen_file(show: ShowConfig) -> dict[str, Any]:
     return metrics
 
 
-def dance_again(take: Take, show: ShowConfig, planner: Planner) -> Replayed:
+def dance_again(take: Take, show: ShowConfig, planner: Planner, ear: Ear) -> Replayed:
     """``--replay``: dance a take again and compare; with ``show.take`` into a new take. Raises TakeError."""
     if take.model != planner.identity:
         raise TakeError(f"{take.folder} was danced by the model '{take.model}'; here is '{planner.identity}'")
+    if take.ear != ear.identity:
+        raise TakeError(f"{take.folder} was heard by the ear '{take.ear}'; here is '{ear.identity}'")
     if not show.take:
-        return replay(take, planner, block=show.block)
-    header = TakeHeader(replace(take.show, take=show.take), take.rate, take.horizon_ticks, take.model, "replay")
+        return replay(take, planner, ear, block=show.block)
+    header = TakeHeader(
+        replace(take.show, take=show.take), take.rate, take.horizon_ticks, take.model, "replay", take.ear
+    )
     writer = TakeWriter(show.take, header, live=False)
     outcome: dict[str, Any] = {}
     try:
         for event in take.events:
             if event["event"] not in ("control", "gap"):  # those are written as they happen again
                 writer.event(event["frame"], event["event"])
-        again = replay(take, planner, block=show.block, recorder=writer)
+        again = replay(take, planner, ear, block=show.block, recorder=writer)
         outcome = {"compared": again.compared, "same": again.same}
         return again
     finally:

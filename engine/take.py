@@ -23,7 +23,7 @@ from engine.said import BEATS_HEADER, PREDICTIONS_HEADER, SECTIONS_HEADER, SaidS
 from engine.skeleton import HOUSE
 from engine.types import POSE_HZ, AudioBlock, Pose
 
-TAKE_VERSION = 1
+TAKE_VERSION = 2
 SHOW, AUDIO, CONTROLS, METRICS = "take.toml", "audio.flac", "controls.jsonl", "metrics.json"
 POSES, POSES_RAW, SENT, SENT_RAW = "poses.npz", "poses.bin", "sent.npz", "sent.bin"
 SENT_RECORD = np.dtype([("output", "<i4"), ("frame", "<i8"), ("sent_s", "<f8")])
@@ -40,6 +40,7 @@ class TakeHeader:
     horizon_ticks: int
     model: str  #: identity of the weights, "" = listened only
     input_name: str = ""
+    ear: str = ""  #: identity of the weights that hear
 
 
 def check_new_take(path: str) -> None:
@@ -235,6 +236,7 @@ def _header_toml(header: TakeHeader) -> str:
         "version": TAKE_VERSION,
         "seed": header.show.seed,
         "model": header.model,
+        "ear": header.ear,
         "rate": header.rate,
         "horizon_ticks": header.horizon_ticks,
         "input_name": header.input_name,

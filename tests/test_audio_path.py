@@ -30,15 +30,17 @@ import json, sys, threading
 from engine.clock import ClockMap, now_s
 from engine.listen import Front, listen_step, start_listening
 from engine.sources import list_devices, open_device
+from realtime_models.backends import load_ear
 
 clock, stop = ClockMap(), threading.Event()
 source = open_device("monitor", clock, stop)
 print(json.dumps({"devices": list_devices()}), flush=True)
-front, state, rows, loud, heard = Front(source.rate), start_listening(), [], False, 0
+ear = load_ear()
+front, state, rows, loud, heard = Front(source.rate), start_listening(ear), [], False, 0
 for block in source:
     heard = block.start + len(block.samples)
     for frame in front.push(block):
-        state, features = listen_step(state, frame.samples, frame.gap)
+        state, features = listen_step(ear, state, frame.samples, frame.gap)
         beat = features.beat
         rows.append([features.frame / 60, features.loudness_db, float(features.bands[0]), beat.anchor_s, beat.period_s,
                      beat.confidence, frame.gap])

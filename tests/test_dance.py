@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from doubles import DoublePlanner, click_track
+from doubles import DoublePlanner, LoudEar, click_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,24 +35,24 @@ class Blocks:
 
 @pytest.fixture(scope="module")
 def whole():
-    return poses2records(Dancer(SHOW, DoublePlanner()).feed(SOUND, RATE)).tobytes()
+    return poses2records(Dancer(SHOW, DoublePlanner(), LoudEar()).feed(SOUND, RATE)).tobytes()
 
 
 @given(st.lists(st.integers(1, 40_000), max_size=12))
 @settings(max_examples=15, deadline=None)
 def test_any_cut_gives_the_same_bits(whole, cuts):
-    dancer, poses = Dancer(SHOW, DoublePlanner()), []
+    dancer, poses = Dancer(SHOW, DoublePlanner(), LoudEar()), []
     for part in np.split(SOUND, sorted({cut % len(SOUND) for cut in np.cumsum(cuts)})):
         poses += dancer.feed(part, RATE)
     assert poses2records(poses).tobytes() == whole
 
 
 def test_pulling_is_pushing(whole):
-    assert poses2records(dance(Blocks(480), SHOW, DoublePlanner())).tobytes() == whole
+    assert poses2records(dance(Blocks(480), SHOW, DoublePlanner(), LoudEar())).tobytes() == whole
 
 
 def test_poses_are_contiguous_and_reach_the_horizon():
-    poses = Dancer(SHOW, DoublePlanner()).feed(SOUND, RATE)
+    poses = Dancer(SHOW, DoublePlanner(), LoudEar()).feed(SOUND, RATE)
     assert [pose.frame for pose in poses] == list(range(len(poses)))
     assert all(pose.time_s == pose.frame / 60 for pose in poses)
     assert 0 <= len(poses) - (180 + SHOW.horizon_ticks) <= 8
@@ -60,7 +60,9 @@ def test_poses_are_contiguous_and_reach_the_horizon():
 
 def test_seed_controls_and_events_matter(whole):
     def danced(show=SHOW, **happened):
-        return poses2records(Dancer(show, DoublePlanner(), happened=Happened(**happened)).feed(SOUND, RATE)).tobytes()
+        return poses2records(
+            Dancer(show, DoublePlanner(), LoudEar(), happened=Happened(**happened)).feed(SOUND, RATE)
+        ).tobytes()
 
     others = [
         danced(ShowConfig(seed=5)),
@@ -80,7 +82,7 @@ def test_until_cuts_to_the_sample():
 
 
 def test_records_are_poses():
-    poses = Dancer(SHOW, DoublePlanner()).feed(SOUND[:24_000], RATE)
+    poses = Dancer(SHOW, DoublePlanner(), LoudEar()).feed(SOUND[:24_000], RATE)
     back = records2poses(poses2records(poses))
     assert all(
         np.array_equal(a.rotations, b.rotations)

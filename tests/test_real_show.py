@@ -51,7 +51,7 @@ def test_worker_and_in_process_are_equal(take):
     try:
         worker.wait_ready()
         source = open_file(str(DEMO))
-        listener = Listener(source.rate, show.controls)
+        listener = Listener(source.rate, show.controls, run_live.load_own_ear())
         fed = 0
         for block in until(source, SECONDS):
             for asked in listener.push(block):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from doubles import click_track, planner_double, planner_dying
+from doubles import click_track, ear_double, planner_double, planner_dying
 from websockets.sync.client import connect
 
 import run_live
@@ -27,6 +27,7 @@ RATE = 44_100
 @pytest.fixture(autouse=True)
 def small_model(monkeypatch):
     monkeypatch.setattr(run_live, "load_planner", planner_double)
+    monkeypatch.setattr(run_live, "load_own_ear", ear_double)
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +283,7 @@ def show_process(*options: str) -> subprocess.Popen:
     """A show with the small planner in a process of its own, as a terminal starts one."""
     code = (
         "import sys, run_live, doubles; run_live.load_planner = doubles.planner_double; "
+        "run_live.load_own_ear = doubles.ear_double; "
         f"sys.exit(run_live.main({list(options)!r}))"
     )
     return subprocess.Popen(

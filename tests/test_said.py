@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.said import SaidState, beat_in_bar, said_step
-from engine.types import BeatClock, MusicFeatures
+from engine.types import BeatClock, MusicFeatures, SectionReading
 
 
-def features(frame, clock, *, silence=False, section=""):
+def features(frame, clock, *, silence=False, section=SectionReading()):
     return MusicFeatures(frame, clock, 0.0, -20.0, np.zeros(4, np.float32), silence=silence, section=section)
 
 
@@ -63,8 +63,9 @@ def test_places_in_the_bar():
     assert beat_in_bar(BeatClock(), 3) == 0
 
 
-def test_sections_are_said_when_they_change():
-    clock = BeatClock()
-    kinds = ["", "build", "build", "drop", "", "drop"]
-    _, _, sections = say(features(2 * n + 2, clock, section=kind) for n, kind in enumerate(kinds))
-    assert [line.split("\t")[1] for line in sections] == ["build", "drop", "drop"]
+def test_sections_are_said_when_they_begin():
+    none, drop = SectionReading(), SectionReading(began=(("drop", 0.7), ("phrase", 0.9)))
+    build = SectionReading(phase="build", began=(("build", 0.61234),))
+    kinds = [none, build, SectionReading(phase="build"), drop, none]
+    _, _, sections = say(features(2 * n + 2, BeatClock(), section=kind) for n, kind in enumerate(kinds))
+    assert sections == ["0.066667\tbuild\t0.6123", "0.133333\tdrop\t0.7000", "0.133333\tphrase\t0.9000"]

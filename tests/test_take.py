@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 import soundfile
-from doubles import DoublePlanner, click_track
+from doubles import DoublePlanner, LoudEar, click_track
 
 from engine.config import OutputConfig, ShowConfig
 from engine.dance import Dancer, Happened
@@ -42,9 +42,14 @@ def record(folder, *, block=480, close=True, gap=None, show=SHOW, lost=frozenset
     samples = click_track(rate=RATE)
     if gap:
         samples[gap[0] : gap[1]] = 0
-    writer = TakeWriter(str(folder), TakeHeader(show, RATE, 8, "double-1", "clicks"), live=False)
+    writer = TakeWriter(str(folder), TakeHeader(show, RATE, 8, "double-1", "clicks", "loud-1"), live=False)
     dancer = Dancer(
-        show, DoublePlanner(), horizon_ticks=8, happened=Happened(controls=events, lost=lost), recorder=writer
+        show,
+        DoublePlanner(),
+        LoudEar(),
+        horizon_ticks=8,
+        happened=Happened(controls=events, lost=lost),
+        recorder=writer,
     )
     poses, start = [], 0
     while start < len(samples):
@@ -101,7 +106,7 @@ def test_the_show_is_read_back_as_it_was(tmp_path):
 @pytest.mark.parametrize("block", [64, 777])
 def test_replay_gives_the_same_bits(tmp_path, block):
     record(tmp_path / "t", gap=(70_000, 90_000), lost=frozenset({200, 202}))
-    again = replay(read_take(tmp_path / "t"), DoublePlanner(), block=block)
+    again = replay(read_take(tmp_path / "t"), DoublePlanner(), LoudEar(), block=block)
     assert again.same and again.compared == again.recorded > 300
 
 
@@ -113,7 +118,7 @@ def test_replay_needs_every_kind_of_event(tmp_path, what):
     kept = [line for line in lines if json.loads(line)["event"] != what]
     assert len(kept) < len(lines)
     path.write_text("\n".join(kept) + "\n")
-    assert not replay(read_take(tmp_path / "t"), DoublePlanner()).same
+    assert not replay(read_take(tmp_path / "t"), DoublePlanner(), LoudEar()).same
 
 
 def test_replay_sees_one_wrong_bit(tmp_path):
@@ -122,7 +127,7 @@ def test_replay_sees_one_wrong_bit(tmp_path):
         changed = dict(arrays)
     changed["root"][123, 0, 1] = np.nextafter(changed["root"][123, 0, 1], np.float32(9))
     np.savez(tmp_path / "t" / "poses.npz", **changed)
-    again = replay(read_take(tmp_path / "t"), DoublePlanner())
+    again = replay(read_take(tmp_path / "t"), DoublePlanner(), LoudEar())
     assert not again.same and again.first_difference == 123
 
 
@@ -138,7 +143,7 @@ def test_an_unfinished_take_is_completed_by_replaying(tmp_path):
         file.write('{"frame": 9')
     take = read_take(folder)
     assert not take.finished
-    again = replay(take, DoublePlanner())
+    again = replay(take, DoublePlanner(), LoudEar())
     assert again.same and again.compared > len(poses) - 20
     with np.load(folder / "poses.npz") as arrays:
         assert len(arrays["frame"]) >= len(poses)
@@ -160,7 +165,7 @@ def test_what_is_no_take_is_said(tmp_path):
     with pytest.raises(TakeError, match="is not a take"):
         read_take(tmp_path)
     record(tmp_path / "t")
-    (tmp_path / "t" / "take.toml").write_text("[take]\nversion = 1\n")
+    (tmp_path / "t" / "take.toml").write_text("[take]\nversion = 2\n")
     with pytest.raises(TakeError, match="damaged"):
         read_take(tmp_path / "t")
 

@@ -5,7 +5,7 @@ import time
 from multiprocessing.shared_memory import SharedMemory
 
 import pytest
-from doubles import DoublePlanner, click_track, load_double, load_dying, load_nothing, load_slow
+from doubles import DoublePlanner, LoudEar, click_track, load_double, load_dying, load_nothing, load_slow
 
 from engine import worker as worker_module
 from engine.config import ShowConfig
@@ -22,13 +22,13 @@ RATE, HORIZON = 48_000, 8
 @pytest.fixture(scope="module")
 def asked():
     """What the listener asks in six seconds."""
-    listener = Listener(RATE, ShowConfig().controls)
+    listener = Listener(RATE, ShowConfig().controls, LoudEar())
     return list(listener.push(AudioBlock(0, click_track(rate=RATE), RATE)))
 
 
 @pytest.fixture(scope="module")
 def expected():
-    poses = Dancer(ShowConfig(), DoublePlanner(), horizon_ticks=HORIZON).feed(click_track(rate=RATE), RATE)
+    poses = Dancer(ShowConfig(), DoublePlanner(), LoudEar(), horizon_ticks=HORIZON).feed(click_track(rate=RATE), RATE)
     return poses2records(poses)
 
 

@@ -23,7 +23,7 @@ _BPM = 60.0 * TICK_HZ / PERIODS
 
 _PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.8  # where a tempo is looked for when nothing is known
 _BUMP_TICKS = 1.6  # how wide a beat is in the activation
-_SHARE = 12.0  # how much rarer a beat is than no beat, look for look
+_SHARE = 5.0  # 1 / how usual a beat is, look for look; the training counts beats three times
 _TRUST = 0.35  # how much of a tick's evidence counts; ticks are not independent
 _LEAST = 0.02  # an activation is never surer than this
 _TEMPO_CHANGE = 70.0
@@ -84,28 +84,38 @@ def start_pointer() -> PointerState:
     return PointerState(_PRIOR, 0.0, 0.0)
 
 
-def pointer_step(state: PointerState, beats: np.ndarray, heard: bool) -> tuple[PointerState, Reading]:
-    """Beat activations (n,) 0..1 of n looks (60 a second); ``heard`` False (silence, a gap): it coasts and fades."""
+def pointer_step(state: PointerState, beats: np.ndarray, pulse: float) -> PointerState:
+    """Beat activations (n,) 0..1 of n looks (60 a second); ``pulse`` 0..1: how far no activation means no beat.
+
+    Without a pulse (silence, a gap, a break without drums) a beat that is not heard says nothing: the belief coasts
+    and fades, and goes on from the first beat that is heard again.
+    """
     belief, newest = state.belief, state.newest
     for activation in beats:
-        belief = _tick(belief, 0.5 * (newest + float(activation)), heard)
-        belief = _tick(belief, float(activation), heard)
+        belief = _tick(belief, 0.5 * (newest + float(activation)), pulse)
+        belief = _tick(belief, float(activation), pulse)
         newest = float(activation)
-    reading, log_period = _read(belief, state.log_period)
-    return PointerState(belief, newest, log_period), reading
+    return PointerState(belief, newest, state.log_period)
 
 
-def _tick(belief: np.ndarray, activation: float, heard: bool) -> np.ndarray:
+def _tick(belief: np.ndarray, activation: float, pulse: float) -> np.ndarray:
     moved = np.empty_like(belief)
     moved[1:] = belief[:-1]
     moved[_START] = np.add.reduce(_CHANGE * belief[_LAST][_SOURCE], axis=0)
-    reset = _RESET_SILENT
-    if heard:
-        a = min(max(activation, _LEAST), 1.0 - _LEAST)
-        ratio = _TRUST * np.log(a * (_SHARE - 1.0) / (1.0 - a))
+    a = min(max(activation, _LEAST), 1.0 - _LEAST)
+    ratio = _TRUST * np.log(a * (_SHARE - 1.0) / (1.0 - a))
+    if ratio < 0.0:
+        ratio *= pulse
+    if ratio:
         moved *= np.exp(_LEVEL * ratio)[_CLASS]
-        reset = _RESET
+    reset = _RESET + (1.0 - pulse) * _RESET_SILENT
     return moved * ((1.0 - reset) / moved.sum()) + reset * _PRIOR
+
+
+def read_pointer(state: PointerState) -> tuple[PointerState, Reading]:
+    """What the belief says; which tempo that was is remembered, so that the next reading stays with it in doubt."""
+    reading, log_period = _read(state.belief, state.log_period)
+    return PointerState(state.belief, state.newest, log_period), reading
 
 
 def _read(belief: np.ndarray, before: float) -> tuple[Reading, float]:

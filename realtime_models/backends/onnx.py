@@ -29,7 +29,9 @@ def open_session(path: Path) -> Any:
             f"no {path.name} in {path.parent}: reinstall the package or export the weights again"
         ) from None
     except Exception as error:  # onnxruntime raises classes of its own for every kind of damage
-        raise ModelError(f"{path} cannot be read ({str(error).splitlines()[0][:120]}): reinstall the package") from error
+        raise ModelError(
+            f"{path} cannot be read ({str(error).splitlines()[0][:120]}): reinstall the package"
+        ) from error
 
 
 class OnnxNetworks:

@@ -11,7 +11,7 @@ from engine.listen import Front, listen_step, start_listening
 from engine.plan import plan_step, start_plan
 from engine.sources import open_file
 from engine.types import Controls
-from realtime_models.backends import load_model
+from realtime_models.backends import load_ear, load_model
 from tests.bench.running import TRACK, one_core, spread
 
 HORIZON_TICKS = 24
@@ -47,10 +47,11 @@ def measure(seconds: float) -> list[dict]:
 def heard(seconds: float) -> list:
     """The listener's features over the demo track, looped."""
     source = open_file(str(TRACK), loop=True)
-    front, state, features = Front(source.rate), start_listening(), []
+    ear = load_ear()
+    front, state, features = Front(source.rate), start_listening(ear), []
     for block in source:
         for sound in front.push(block):
-            state, one = listen_step(state, sound.samples, sound.gap)
+            state, one = listen_step(ear, state, sound.samples, sound.gap)
             features.append(one)
         if len(features) >= seconds * 30:
             return features

@@ -77,9 +77,7 @@ def stepped(session, net: EarNet, spectra: np.ndarray) -> tuple[list[np.ndarray]
         fed = {"spectra": spectra[None, at : at + LOOKS], "state": state}
         out = session.run(None, fed)
         if number == _GOLDEN_STEPS:
-            golden = {f"in.{k}": v for k, v in fed.items()} | dict(
-                zip((f"out.{k}" for k in OUTPUTS), out, strict=True)
-            )
+            golden = {f"in.{k}": v for k, v in fed.items()} | dict(zip((f"out.{k}" for k in OUTPUTS), out, strict=True))
         *heads, state = out
         told.append([head[0] for head in heads])
     return [np.concatenate(part) for part in zip(*told, strict=True)], golden

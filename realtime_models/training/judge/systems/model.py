@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from engine.dance import Asked, Listener, ModelPlanner, PoseGuard
 from engine.errors import ConfigError
 from engine.said import SaidState, said_step
 from engine.sources import open_file
-from engine.types import POSE_HZ, AudioBlock, Controls, StepModel
+from engine.types import POSE_HZ, AudioBlock, Controls, Ear, StepModel
+from realtime_models.backends import load_ear
 from realtime_models.training.judge.beat import joint_positions, joint_speed, smooth
 
 BLOCK = 4800  #: samples a block; no result depends on it
@@ -79,14 +81,20 @@ def programme(tracks: Sequence[Track], seconds: float, ends_s: float = 60.0) -> 
     return Track("+".join(track.name for track in tracks), np.r_[end, middle, end], rate, np.zeros(0))
 
 
-def hear(track: Track) -> Music:
-    """All that the listener says of a track, as the planner of a show would be asked."""
-    listener = Listener(track.rate, Controls())
+def hear(track: Track, ear: Ear | None = None) -> Music:
+    """All that the listener says of a track, as the planner of a show would be asked; by the shipped ear if by none."""
+    listener = Listener(track.rate, Controls(), ear or shipped_ear())
     blocks = (
         AudioBlock(start, track.samples[start : start + BLOCK], track.rate)
         for start in range(0, len(track.samples), BLOCK)
     )
     return tuple(asked for block in blocks for asked in listener.push(block))
+
+
+@cache
+def shipped_ear() -> Ear:
+    """Loaded once. Raises ModelError."""
+    return load_ear()
 
 
 def said_beats(music: Music) -> np.ndarray:
