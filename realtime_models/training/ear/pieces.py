@@ -40,7 +40,7 @@ class Stretch(NamedTuple):
     """What one training example is made of (or a stack of them)."""
 
     spectra: np.ndarray  #: (T, 72) float32
-    looks: np.ndarray  #: (T, 2) targets of beat and downbeat
+    looks: np.ndarray  #: (T, 2) targets of beat and downbeat; downbeat -1 = nobody said where the bars are
     frames: np.ndarray  #: (T / 2, heads) targets, -1 = unknown
     kind: np.ndarray  #: () int64
 
@@ -116,6 +116,8 @@ def stretch(piece: Piece, seconds: float, rng: np.random.Generator) -> Stretch:
     at = looks_of(piece.beats_s)
     beat = _bump(looks, at, WIDTH_LOOKS) * flags[:, 0]
     downbeat = _bump(looks, at[piece.numbers == 1], WIDTH_LOOKS) * flags[:, 0]
+    if len(at) and not piece.numbers.any():
+        downbeat[:] = -1.0
     frames = np.full((looks // 2, len(FRAME_HEADS)), 0.0, np.float32)
     frames[:, :3] = flags[1::2]
     frames[:, 3:] = _events(piece, looks_of, looks // 2)

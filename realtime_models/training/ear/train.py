@@ -39,7 +39,7 @@ def loss_of(model: EarNet, batch: Stretch) -> tuple[torch.Tensor, dict[str, floa
     spectra = torch.from_numpy(batch.spectra)
     looks, frames, embedding, _ = model(spectra, model.start(len(spectra)))
     warm = int(WARM_S * 60)
-    goal, told, weight = torch.from_numpy(batch.looks)[:, warm:], looks.float()[:, warm:], 1.0
+    goal, told = torch.from_numpy(batch.looks)[:, warm:], looks.float()[:, warm:]
     entropy = F.binary_cross_entropy_with_logits(told, goal, reduction="none", pos_weight=torch.tensor(POSITIVE)).mean(
         (0, 1)
     )
@@ -56,7 +56,7 @@ def loss_of(model: EarNet, batch: Stretch) -> tuple[torch.Tensor, dict[str, floa
     told = model.say_kind(embedding.float().mean(1))
     parts["kind"] = F.cross_entropy(told, kind, ignore_index=-1) if (kind >= 0).any() else told.sum() * 0
     total = total + KIND_WEIGHT * parts["kind"]
-    return weight * total, {name: float(part.detach()) for name, part in parts.items()}
+    return total, {name: float(part.detach()) for name, part in parts.items()}
 
 
 def share_gradients(model: EarNet) -> None:
