@@ -16,23 +16,23 @@ from realtime_models.training.judge.table import REAL, Cell, Table
 COMMAND = "CORYBANT_DATA=../shared make evaluate"
 SHOWN = 4  #: songs with a contact sheet and an animation
 DISTANCES = ("fid_kinetic", "fid_geometric", "kd_kinetic", "kd_geometric", "two_sample")
-SHEET_AT = (0.15, 0.45, 0.75)  #: rows of a sheet begin at these shares of a song's beats
+SHEET_AT = (0.1, 0.35, 0.6)  #: rows of a sheet begin at these shares of a song's beats
 SHEET_COLUMNS = 12
-ANIMATED_FROM_S = 20.0
+ANIMATED_FROM = 0.35  #: share of a song at which its animation begins
 ANIMATION_BYTES = 400_000  #: of each; they stay in the history for ever
 BESIDE = ("clips on the grid", "motion graph")
 Say = Callable[[str], None]
 
 
-def publish(found: Findings, folder: Path, *, say: Say = lambda line: None) -> None:
+def publish(found: Findings, folder: Path, *, shown: int = SHOWN, say: Say = lambda line: None) -> None:
     """Write everything into ``folder`` (evaluation.md, evaluation.json and evaluation/)."""
     pictures = folder / "evaluation"
     pictures.mkdir(parents=True, exist_ok=True)
     say("plots")
     drawn = draw_plots(found, pictures)
     say("contact sheets and animations")
-    shown = draw_songs(found, pictures, list(found.songs_scored)[:SHOWN])
-    write(page_of(found, drawn, shown), folder / "evaluation.md")
+    songs = draw_songs(found, pictures, list(found.songs_scored)[:shown])
+    write(page_of(found, drawn, songs), folder / "evaluation.md")
 
 
 def _picture(path: Path, caption: str) -> Picture:
@@ -64,7 +64,7 @@ def draw_plots(found: Findings, folder: Path) -> dict[str, Picture]:
     first = {
         name: next(m for m in dances if m.song == song) for name, dances in systems.items() if name in SIDE_BY_SIDE
     }
-    plots.feet(folder / "feet.png", list(first.items()), from_s=ANIMATED_FROM_S)
+    plots.feet(folder / "feet.png", list(first.items()), from_s=ANIMATED_FROM * first[OURS].seconds)
     drawn["feet"] = _picture(folder / "feet.png", f"Feet on {song}: height, and slide while in contact")
     loud = found.songs[song].loudness_db
     plots.energy(folder / "energy.png", loud, first, columns.changes_of(loud), song)
@@ -114,7 +114,9 @@ def draw_songs(found: Findings, folder: Path, songs: Sequence[str]) -> dict[str,
             animation.Dancer(name, next(m for m in found.baselines[name] if m.song == song)) for name in BESIDE[1:]
         ]
         path = folder / f"dance_{song}.webp"
-        animation.animate(dancers, beats, path, from_s=ANIMATED_FROM_S, title=song, most_bytes=ANIMATION_BYTES)
+        animation.animate(
+            dancers, beats, path, from_s=ANIMATED_FROM * ours.seconds, title=song, most_bytes=ANIMATION_BYTES
+        )
         drawn[song] = (
             _picture(folder / f"sheet_{song}.png", f"{song}: ours at successive beats"),
             _picture(path, f"{song}: ours and the motion graph; the lamp flashes on the beat"),
