@@ -10,6 +10,7 @@ import pytest
 from engine.said import SaidState, said_step
 from engine.types import BeatClock, MusicFeatures
 from tests.bench import ear, ear_score, ear_table, ear_tracks, peers
+from tests.doubles import ear_double
 
 # 120 BPM in fours from 0.5 s to 40 s: 80 beats; 71 of them from 5 s on, 65 from 8 s on, the last of these at 40.0.
 TRUTH = 0.5 * np.arange(1, 81)
@@ -215,7 +216,7 @@ def test_a_listener_hears_made_up_drums_frame_by_frame(tmp_path):
     assert np.allclose(np.diff(truth), 60 / 174) and numbers[:5].tolist() == [1, 2, 3, 4, 1]
     ear_tracks.write_sound(tmp_path / "drums.wav", samples, ear_tracks.RATE)
     track = ear_tracks.Track("drums", "made up", tmp_path / "drums.wav", truth, numbers)
-    made, cpu_s = ear.hear(track.path)
+    made, cpu_s = ear.hear(track.path, ear_double())
     assert [round(now_s * 30) for now_s, _ in made[:2]] == [1, 2] and len(made) in (119, 120) and cpu_s > 0
 
 
@@ -260,7 +261,13 @@ def test_the_table_tells_goals_and_what_was_not_measured(capsys):
 @pytest.mark.parametrize(("value", "rival", "met"), [(0.9, 0.8, True), (0.9, 0.9, False), (0.8, 0.7, False)])
 def test_a_goal_asks_for_a_least_and_for_being_ahead(value, rival, met):
     goal = ear_table.Goal("f", "F", least=0.85, beats="madmom")
-    assert goal.met({"ours": {"f": value}, "madmom": {"f": rival}}) is met
+    assert goal.met({"ours": {"f": value, "tracks": 28}, "madmom": {"f": rival, "tracks": 28}}) is met
+
+
+def test_a_rival_on_fewer_tracks_is_no_rival():
+    goal = ear_table.Goal("f", "F", least=0.85, beats="madmom")
+    means = {"ours": {"f": 0.9, "tracks": 28}, "madmom": {"f": 0.95, "tracks": 20}}
+    assert goal.met(means) is True and goal.asked(means).endswith("(not measured)")
 
 
 PEER = peers.Peer("clicker", "clicker.py", (("nothing==1",),), ("3.11",), "a peer of this test")
@@ -300,7 +307,7 @@ def test_a_peer_without_its_python_says_so(tmp_path, monkeypatch):
 
 def test_what_could_not_be_measured_is_in_the_result(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_PEERS", str(tmp_path))
-    monkeypatch.setattr(ear, "all_ours", lambda tracks: {})
+    monkeypatch.setattr(ear, "all_ours", lambda tracks, weights: {})
     sound = tmp_path / "sound.wav"
     ear_tracks.write_sound(sound, np.zeros(441, np.float32), 44_100)
     _, missing = ear.systems([ear_tracks.Track("a", "real", sound, TRUTH, NUMBERS)], "cached")
@@ -309,5 +316,6 @@ def test_what_could_not_be_measured_is_in_the_result(tmp_path, monkeypatch):
 
 def test_without_data_the_command_says_what_to_set(monkeypatch, capsys):
     monkeypatch.delenv("CORYBANT_DATA", raising=False)
+    monkeypatch.setattr(ear, "load_ear", lambda folder: ear_double())
     assert ear.main(["--peers", "none"]) == 2
     assert "CORYBANT_DATA" in capsys.readouterr().err

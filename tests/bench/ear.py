@@ -21,7 +21,8 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.listen import Front, Heard, listen_step, start_listening
 from engine.sources import open_file
-from engine.types import MODEL_HZ, POSE_HZ, BeatClock, MusicFeatures
+from engine.types import MODEL_HZ, POSE_HZ, BeatClock, Ear, MusicFeatures
+from realtime_models.backends import load_ear
 from tests.bench import peers
 from tests.bench.__main__ import LOG, stamp
 from tests.bench.ear_score import clocks_of_beats, levels, predictions, score_beatless, score_beats, score_track
@@ -33,22 +34,22 @@ PROCESSES = 2
 WARM_UP = 30
 
 
-def new_listener() -> Callable[[Heard], MusicFeatures]:
+def new_listener(ear: Ear) -> Callable[[Heard], MusicFeatures]:
     """The listener that is measured: one model frame in, features out. The one place that knows how it is made."""
-    state = start_listening()
+    state = start_listening(ear)
 
     def step(heard: Heard) -> MusicFeatures:
         nonlocal state
-        state, features = listen_step(state, heard.samples, heard.gap)
+        state, features = listen_step(ear, state, heard.samples, heard.gap)
         return features
 
     return step
 
 
-def hear(path: Path) -> tuple[list[tuple[float, BeatClock]], float]:
+def hear(path: Path, ear: Ear) -> tuple[list[tuple[float, BeatClock]], float]:
     """Clocks (time at which each stood, clock) over a file, and processor seconds of front and listener."""
     source = open_file(str(path))
-    front, listen, clocks, cpu_s = Front(source.rate), new_listener(), [], 0.0
+    front, listen, clocks, cpu_s = Front(source.rate), new_listener(ear), [], 0.0
     for block in source:
         began = time.process_time()
         for heard in front.push(block):
@@ -58,8 +59,8 @@ def hear(path: Path) -> tuple[list[tuple[float, BeatClock]], float]:
     return clocks, cpu_s
 
 
-def measure_ours(track: Track) -> dict:
-    clocks, cpu_s = hear(track.path)
+def measure_ours(track: Track, weights: Path | None = None) -> dict:
+    clocks, cpu_s = hear(track.path, load_ear(folder=weights))
     cost = {"cpu_share": cpu_s * MODEL_HZ / len(clocks)}
     if not track.scored:
         return {**cost, "unsure": score_beatless(clocks)}
@@ -80,26 +81,28 @@ def measure_peer(track: Track, result: dict) -> dict:
     return {"cpu_share": result["cpu_s"] / result["sound_s"], **told, **levels(clocks, track.truth), **known}
 
 
-def all_ours(tracks: list[Track]) -> dict[str, dict]:
+def all_ours(tracks: list[Track], weights: Path | None = None) -> dict[str, dict]:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # a listener lives on one core
         os.environ.setdefault(name, "1")
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        return dict(zip((track.name for track in tracks), pool.map(measure_ours, tracks, chunksize=1), strict=True))
+        rows = pool.starmap(measure_ours, [(track, weights) for track in tracks], chunksize=1)
+    return dict(zip((track.name for track in tracks), rows, strict=True))
 
 
 def all_of_peer(peer: peers.Peer, tracks: list[Track], compute: bool) -> dict[str, dict]:
-    """Scores per scored track. Raises PeerMissing when a result is missing and may not (or cannot) be computed."""
+    """Scores per scored track, without ``compute`` of those kept. Raises PeerMissing where there is none."""
     rows = {}
     for track in [track for track in tracks if track.scored]:
         sound_hash = track.hash
         result = peers.cached(peer, sound_hash)
         if result is None and not compute:
-            failure = peers.remembered_failure(peer)
-            raise peers.PeerMissing(failure or f"not run on {track.name} yet; --peers all does")
+            continue
         if result is None:
             result = peers.run(peer, sound_of(track, sound_hash), sound_hash)
             print(f"# {peer.name} heard {track.name}", file=sys.stderr, flush=True)
         rows[track.name] = measure_peer(track, result)
+    if not rows:
+        raise peers.PeerMissing(peers.remembered_failure(peer) or "not run here yet; --peers all installs and runs it")
     return rows
 
 
@@ -112,9 +115,11 @@ def sound_of(track: Track, sound_hash: str) -> Path:
     return path
 
 
-def systems(tracks: list[Track], which: str) -> tuple[dict[str, dict[str, dict]], dict[str, str]]:
+def systems(
+    tracks: list[Track], which: str, weights: Path | None = None
+) -> tuple[dict[str, dict[str, dict]], dict[str, str]]:
     """Scores per system and track, ours first; what is missing and why."""
-    found, missing = {"ours": all_ours(tracks)}, {}
+    found, missing = {"ours": all_ours(tracks, weights)}, {}
     for peer in peers.PEERS:
         if which == "none":
             missing[peer.name] = "not asked for (--peers none)"
@@ -150,7 +155,7 @@ def run(short: bool = False) -> list[dict]:
 def listen_costs(seconds: float) -> np.ndarray:
     """Cost [ms] of the blocks and the step of each model frame."""
     source = open_file(str(TRACK), loop=True)
-    front, listen, costs, begin = Front(source.rate), new_listener(), [], time.perf_counter()
+    front, listen, costs, begin = Front(source.rate), new_listener(load_ear()), [], time.perf_counter()
     for block in source:
         for heard in front.push(block):
             listen(heard)
@@ -165,10 +170,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ear", description="The ear beside other trackers.")
     parser.add_argument("--peers", choices=("none", "cached", "all"), default="cached", help="(default: cached)")
     parser.add_argument("--tracks", nargs="+", metavar="NAME", help="these alone; nothing is logged then")
+    parser.add_argument(
+        "--ear", type=Path, metavar="DIR", help="weights of ours (default: the shipped ones); not logged"
+    )
     parser.add_argument("--verbose", action="store_true", help="one table per system with every track")
     parser.add_argument("--no-log", action="store_true", help=f"do not append to {LOG.name}")
     args = parser.parse_args(argv)
     try:
+        load_ear(folder=args.ear)
         tracks = all_tracks()
         if unknown := set(args.tracks or ()) - {track.name for track in tracks}:
             there = ", ".join(track.name for track in tracks)
@@ -177,13 +186,19 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bench-ear: {error}", file=sys.stderr)
         return 2
     tracks = [track for track in tracks if not args.tracks or track.name in args.tracks]
-    found, missing = systems(tracks, args.peers)
+    found, missing = systems(tracks, args.peers, args.ear)
     means = {name: summarise(tracks, rows) for name, rows in found.items()}
+    whole = sum(track.scored for track in tracks)
+    for name, rows in found.items():
+        if name != "ours" and len(rows) < whole:
+            same = summarise([track for track in tracks if track.name in rows], found["ours"])
+            on_these = f"F {same['f']:.3f}, AMLt {same['amlt']:.3f}" if "f" in same else "not scored"
+            missing[f"{name} on {whole - len(rows)} of {whole} tracks"] = f"--peers all; ours on its tracks: {on_these}"
     if args.verbose:
         for name, rows in found.items():
             print_tracks(name, tracks, rows)
     print_table(means, missing, {peer.name: peer.about for peer in peers.PEERS})
-    if not (args.no_log or args.tracks):
+    if not (args.no_log or args.tracks or args.ear):
         where = stamp(short=False)
         with LOG.open("a", encoding="utf-8") as log:
             for name, mean in means.items():
