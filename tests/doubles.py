@@ -80,7 +80,7 @@ class DyingPlanner(DoublePlanner):
 class LoudState:
     """What ``LoudEar`` remembers."""
 
-    spectrum: np.ndarray  #: (72,) of the look before
+    spectra: np.ndarray  #: (2, 72) of the looks before
     top: float = 0.1  #: largest rise of the last seconds
     pulse: float = 0.0
 
@@ -89,23 +89,22 @@ class LoudEar:
     """An ear without a network: beat activation where the spectrum rises about as much as it ever did lately."""
 
     identity = "loud-1"
-    delay_s = 0.015  # a rise is largest when the attack has entered the window
+    delay_s = 0.022  # a rise is largest when the attack has entered the window
     embedding = 4
 
     def start(self) -> LoudState:
-        return LoudState(np.zeros(MEL_BANDS, np.float32))
+        return LoudState(np.zeros((2, MEL_BANDS), np.float32))
 
     def step(self, state: LoudState, spectra: np.ndarray) -> tuple[LoudState, Activations]:
         assert spectra.shape == (MEL_LOOKS, MEL_BANDS)
-        before, top, beat = state.spectrum, state.top, np.zeros(MEL_LOOKS, np.float32)
-        for look, spectrum in enumerate(spectra):
-            rise = float(np.maximum(spectrum - before, 0.0).mean())
+        looks, top, beat = np.concatenate([state.spectra, spectra]), state.top, np.zeros(MEL_LOOKS, np.float32)
+        for look in range(MEL_LOOKS):
+            rise = float(np.maximum(looks[2 + look] - looks[look], 0.0).mean())
             top = max(top * 0.5 ** (1 / (2 * 60)), rise, 0.02)
-            beat[look] = 0.95 * (rise / top) ** 4
-            before = spectrum
+            beat[look] = 0.95 * min(1.4 * rise / top, 1.0) ** 4
         pulse = max(state.pulse * 0.5 ** (1 / MODEL_HZ), float(beat.max()) if spectra.max() > 0.3 else 0.0)
         said = Activations(beat, 0.1 * beat, pulse, pulse, 0.0, 0.0, 0.0, 0.0, 0.0, spectra[-1, :4].copy())
-        return LoudState(before.copy(), top, pulse), said
+        return LoudState(looks[-2:].copy(), top, pulse), said
 
 
 def ear_double() -> LoudEar:

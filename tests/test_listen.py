@@ -161,12 +161,6 @@ def test_the_long_loudness_is_slow():
     assert just_after.loudness_long_db < just_after.loudness_db - 3
 
 
-def test_noise_has_no_beat_to_be_sure_of():
-    noise = np.random.default_rng(3).normal(scale=0.1, size=20 * LISTEN_RATE_HZ).astype(np.float32)
-    _, heard = hear(noise)
-    assert np.mean([f.beat.confidence for f in heard[150:]]) < 0.5
-
-
 def test_step_is_pure_and_repeats_to_the_last_bit():
     sound = drums(5.0, 118.0)
     state, first = hear(sound)
@@ -244,7 +238,7 @@ def test_a_clamped_range_is_kept():
 def test_a_nudge_moves_the_beat_and_a_lock_holds_the_tempo():
     sound = np.concatenate([drums(8.0, 120.0), drums(8.0, 90.0)])
     state, _ = hear(sound[: 8 * LISTEN_RATE_HZ])
-    moved, nudged = hear(sound[8 * LISTEN_RATE_HZ :][:LISTEN_HOP], state, asks={0.0: (Nudge(40.0),)})
+    _, nudged = hear(sound[8 * LISTEN_RATE_HZ :][:LISTEN_HOP], state, asks={0.0: (Nudge(40.0),)})
     _, plain = hear(sound[8 * LISTEN_RATE_HZ :][:LISTEN_HOP], state)
     assert nudged[0].beat.anchor_s - plain[0].beat.anchor_s == pytest.approx(0.04, abs=0.008)
     _, locked = hear(sound[8 * LISTEN_RATE_HZ :], state, asks={0.0: (Lock(True),)})

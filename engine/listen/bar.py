@@ -23,7 +23,8 @@ _LEAST = 0.04  # nothing is surer
 _WHOLE = 0.5  # beat activation from which a beat's evidence counts in full
 _STAY = 1.5  # another metre must be this much likelier
 _MOST_BEATS = 8  # taken in at once
-_UNKNOWN = 0.2  # below this probability no place in the bar is told
+_A_BEAT = 1.2  # periods
+_UNKNOWN = 0.35  # below this probability no place in the bar is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ _SHARE = 0.25  # of the newest beat in ``on`` and ``off``
 def agreement(state: BarState) -> float:
     """0..1 how far the last predicted beats came where something was heard, and not half-way between."""
     return state.on / (state.on + state.off + 0.1)
+
+
+def still_heard(state: BarState, beat: np.ndarray, period_s: float) -> float:
+    """Largest beat activation of little more than the last period, with the newest looks (n,): is the beat there?"""
+    looks = min(round(_A_BEAT * period_s / LOOK_S), KEPT_LOOKS)
+    return float(max(state.looks[-looks:, 0].max(initial=0.0), beat.max(initial=0.0)))
 
 
 def another_beat(state: BarState, clock: BeatClock, heard_s: float, share: float) -> BarState:

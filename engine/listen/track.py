@@ -9,16 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.listen.ask import Ask, AskState, ask_step, bound_reading, restrict, start_asks
-from engine.listen.bar import BarState, agreement, another_beat, bar_step, start_bar
+from engine.listen.bar import BarState, agreement, another_beat, bar_step, start_bar, still_heard
 from engine.listen.confidence import Grounds, confidence, steady
 from engine.listen.outside import FollowState, OutsideClock, outside_step, start_following
 from engine.listen.pointer import PointerState, Reading, pointer_step, read_pointer, share_near, start_pointer
 from engine.listen.section import SectionState, section_step, start_section
 from engine.types import MODEL_HZ, Activations, BeatClock, SectionReading
 
-_SLEW, _SLEW_PERIOD = 0.1, 0.12  # share of the error that is taken back in a frame
+_SLEW = 0.1  # share of the phase error that is taken back in a frame
+_SLEW_PERIOD, _PULL = (
+    0.03,
+    0.02,
+)  # of the period: by the phase error [1/beat], and towards the belief's, which is coarse
 _FAR_BEATS, _FAR_PERIOD = 0.12, 0.08  # larger than this is another beat, not an error
 _PATIENCE_FRAMES = 6  # another beat must stand for so long before the clock goes over to it
+_THERE = 0.15  # beat activation below which there is nothing to follow: the clock coasts
 _PULSE_NONE, _PULSE_FULL = 0.15, 0.5  # pulse below which a missing beat says nothing; above which it says all
 _PULSE_FADE = math.exp(-1.0 / (2.0 * MODEL_HZ))  # of the pulse remembered over a gap, 2 s
 _SPEECH_SMOOTH = 1.0 / (0.3 * MODEL_HZ)
@@ -85,7 +90,7 @@ def track_step(
     if asks and clock != state.clock:
         pointer = replace(pointer, log_period=0.0)
         bar, astray = another_beat(bar, clock, heard_s, 0.5), 0
-    if heard:
+    if heard and still_heard(bar, beat, clock.period_s) > _THERE:
         clock, astray, moved = _follow(clock, astray, bound_reading(asked, reading, clock, heard_s), now_s, heard_s)
         locked = 0 if moved else locked + 1
         if moved:
@@ -114,7 +119,7 @@ def _follow(
     error = (reading.phase - float(clock.beats_at(heard_s)) + 0.5) % 1.0 - 0.5
     stretch = reading.period_s / clock.period_s - 1.0
     if abs(error) < _FAR_BEATS and abs(stretch) < _FAR_PERIOD:
-        period_s = clock.period_s * (1.0 + _SLEW_PERIOD * stretch)
+        period_s = clock.period_s * (1.0 + _PULL * stretch - _SLEW_PERIOD * error)
         return standing_at(clock, beats + _SLEW * error, period_s, now_s), 0, False
     if astray + 1 < _PATIENCE_FRAMES:
         return standing_at(clock, beats, clock.period_s, now_s), astray + 1, False
