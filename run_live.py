@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from bridges.clocks import open_clock
 from bridges.hub import Hub, OutputSpec, open_sink
 from bridges.websocket import StageServer
 from engine.clock import ClockMap
@@ -47,6 +48,10 @@ def perform(show: ShowConfig) -> int:
         source = open_input(show, clock, stop)
         house.callback(source.close)
         live = LiveShow(show, source, clock, stop, load_own_ear())
+        live.beats = open_clock(show.ear, clock, source.rate)
+        if live.beats:
+            live.beats.start()
+            house.callback(live.beats.stop)
         if not show.listen_only:
             load = partial(load_planner, show.backend, show.weights)
             answers = {"on_planned": live.planned, "on_event": live.event}
@@ -87,6 +92,7 @@ def open_outputs(show: ShowConfig, live: LiveShow, house: ExitStack) -> list[tup
 
 def without_clock(show: ShowConfig) -> int:
     """--offline and --replay: the same pipeline in this process, as fast as it goes."""
+    other_ear = partial(open_clock, show.ear, ClockMap())
     if show.replay:
         take = read_take(show.replay)
         again = dance_again(take, show, load_planner(show.backend, show.weights), load_own_ear())
@@ -96,9 +102,9 @@ def without_clock(show: ShowConfig) -> int:
         )
         return 0 if again.same else 1
     if show.listen_only:
-        print(f"heard {listen_file(show, load_own_ear())['heard_s']:.1f} s")
+        print(f"heard {listen_file(show, load_own_ear(), other_ear)['heard_s']:.1f} s")
         return 0
-    metrics = dance_file(show, load_planner(show.backend, show.weights), load_own_ear())
+    metrics = dance_file(show, load_planner(show.backend, show.weights), load_own_ear(), other_ear)
     print(f"danced {metrics['danced_s']:.1f} s: {metrics['poses']} poses, guard {metrics['guard'].to_dict() or 'idle'}")
     return 0
 

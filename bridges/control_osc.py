@@ -8,10 +8,19 @@ address            argument                                    control
 ``/live/blackout`` number or T/F, none = on                    blackout
 ``/live/style``    string                                      style
 ``/live/intensity`` number 0..2                                energy
+``/live/tap``      none, or a number from 0.5 up: a beat is now  tap
+``/live/halve``    as tap: half as many beats                  halve
+``/live/double``   as tap: twice as many beats                 double
+``/live/forget``   as tap: forget the beat                     reset_beat
+``/live/nudge_beat`` number [ms], positive = later             nudge_beat_ms
+``/live/bpm``      number: the tempo                           bpm
+``/live/bpm/min``  number, 0 = no bound                        tempo_min
+``/live/bpm/max``  number, 0 = no bound                        tempo_max
+``/live/lock``     number or T/F, none = on                    lock
 =================  ==========================================  ======================
 
-A switch is on from 0.5 up, so that faders and buttons of any make do. Datagrams are read without trust: whatever is
-malformed or unknown is counted and has no other effect.
+A switch is on from 0.5 up, so that faders and buttons of any make do; a button let go (below 0.5) is no tap. Datagrams
+are read without trust: whatever is malformed or unknown is counted and has no other effect.
 """
 
 import math
@@ -22,8 +31,20 @@ from collections.abc import Iterator
 from bridges.net import parse_address
 from engine.errors import ConfigError
 
-SWITCHES = {"/live/panic": "panic", "/live/freeze": "freeze", "/live/blackout": "blackout"}
-NUMBERS = {"/live/intensity": "energy"}
+SWITCHES = {
+    "/live/panic": "panic",
+    "/live/freeze": "freeze",
+    "/live/blackout": "blackout",
+    "/live/lock": "lock",
+}
+MOMENTS = {"/live/tap": "tap", "/live/halve": "halve", "/live/double": "double", "/live/forget": "reset_beat"}
+NUMBERS = {
+    "/live/intensity": "energy",
+    "/live/nudge_beat": "nudge_beat_ms",
+    "/live/bpm": "bpm",
+    "/live/bpm/min": "tempo_min",
+    "/live/bpm/max": "tempo_max",
+}
 TEXTS = {"/live/style": "style"}
 MAX_DATAGRAM_BYTES = 4096
 MAX_NESTING = 4
@@ -42,7 +63,9 @@ def read_controls(datagram: bytes) -> tuple[list[Control], int]:
     try:
         for message in split_bundle(datagram):
             try:
-                controls.append(_control(message))
+                control = _control(message)
+                if control is not None:
+                    controls.append(control)
             except ValueError:
                 refused += 1
     except ValueError:  # what came before the damage counts
@@ -71,11 +94,13 @@ def split_bundle(data: bytes, nesting: int = 0) -> Iterator[bytes]:
         at += size
 
 
-def _control(data: bytes) -> Control:
-    """The control that one message asks for; ValueError when it is malformed or none of ours."""
+def _control(data: bytes) -> Control | None:
+    """The control that one message asks for, None for a button let go; ValueError when it is malformed or not ours."""
     address, arguments = _message(data)
     if address in SWITCHES:
         return SWITCHES[address], True if not arguments else _number(arguments[0]) >= 0.5
+    if address in MOMENTS:
+        return (MOMENTS[address], True) if not arguments or _number(arguments[0]) >= 0.5 else None
     if address in NUMBERS and arguments:
         return NUMBERS[address], _number(arguments[0])
     if address in TEXTS and arguments and isinstance(arguments[0], str) and 0 < len(arguments[0]) <= MAX_STYLE_CHARS:

@@ -7,7 +7,7 @@ import json
 import math
 from dataclasses import dataclass
 
-from engine.show import RANGES, SWITCHES
+from engine.show import AMOUNTS, MOMENTS, RANGES, SWITCHES
 
 MAX_MESSAGE_BYTES = 4096
 MAX_NAME_CHARS = 64
@@ -15,7 +15,7 @@ MAX_NAME_CHARS = 64
 
 @dataclass(frozen=True, slots=True)
 class ControlMessage:
-    """The operator asks for a change of ``engine.types.Controls``."""
+    """The operator asks for a change of ``engine.types.Controls``, or something of the ear."""
 
     name: str
     value: bool | float | str
@@ -59,7 +59,9 @@ def _control(name: object, value: object) -> ControlMessage:
         return ControlMessage("style", value)
     if isinstance(name, str) and name in SWITCHES and isinstance(value, bool):
         return ControlMessage(name, value)
-    if isinstance(name, str) and name in RANGES:
+    if isinstance(name, str) and name in MOMENTS and value is True:
+        return ControlMessage(name, True)
+    if isinstance(name, str) and (name in RANGES or name in AMOUNTS or name == "tap"):
         return ControlMessage(name, float(_number(value)))
     raise ValueError("unknown control, or a value of the wrong kind")
 

@@ -15,6 +15,8 @@ DEFAULT_STAGE_PORT = 8765
 DEFAULT_LEAD_MS = 80.0
 MAX_LEAD_MS = 250.0
 PLAN_BUDGET_MS = 40.0
+EARS = ("own", "aubio", "link", "midi")  #: who says where the beat is
+TIMED_EARS = ("link", "midi")  #: of them those that have settings, and a clock of their own
 MODEL_FRAME_TICKS = POSE_HZ // MODEL_HZ  #: what is heard is up to so old before the planner is asked again
 
 
@@ -60,7 +62,7 @@ class ShowConfig:
     stage: StageConfig | None = field(default_factory=StageConfig)
     backend: str = "onnx"
     weights: str = ""  #: folder with other weights than the shipped ones
-    ear: str = "own"
+    ear: str = "own"  #: ``own``, ``aubio``, ``link[:BEATS IN A BAR]`` or ``midi[:PORT NAME]``
     listen_only: bool = False
     calibrate: bool = False
     list_devices: bool = False
@@ -164,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--stage", metavar="[HOST:]PORT|off", help=f"where the stage page is served (127.0.0.1:{DEFAULT_STAGE_PORT})")
     add("--backend", metavar="onnx|torch|tensorrt", help="what runs the model (onnx)")
     add("--weights", metavar="DIR", help="other weights than the shipped ones")
-    add("--ear", metavar="own|aubio|link|midi", help="who says where the beat is (own)")
+    add("--ear", metavar="own|aubio|link|midi[:PORT]", help="who says where the beat is (own)")
     add("--listen-only", action="store_true", default=None, help="stop after the ear: a take without poses")
     add("--calibrate", action="store_true", default=None, help="measure the room")
     add("--list-devices", action="store_true", default=None, help="list what --input can name")
@@ -289,7 +291,18 @@ def _check(config: ShowConfig) -> None:
     for name in names:
         if names.count(name) > 1 or name == "stage":
             raise ConfigError(f"two outputs are called '{name}'; give one another name=")
+    _check_ear(config)
     _refuse_unbuilt(config)
+
+
+def _check_ear(config: ShowConfig) -> None:
+    kind, _, settings = config.ear.partition(":")
+    if kind not in EARS:
+        raise ConfigError(f"unknown --ear '{kind}'{nearest(kind, EARS)}")
+    if settings and kind not in TIMED_EARS:
+        raise ConfigError(f"--ear {kind} has no settings: leave out ':{settings}'")
+    if config.offline and kind in TIMED_EARS:
+        raise ConfigError(f"--ear {kind} needs a show in real time; leave out --offline, or take: own, aubio")
 
 
 def _refuse_unbuilt(config: ShowConfig) -> None:
@@ -299,9 +312,6 @@ def _refuse_unbuilt(config: ShowConfig) -> None:
         raise ConfigError("--text is not there yet: the model has no words; there is: --style NAME, --energy X")
     if config.calibrate:
         raise ConfigError("--calibrate is not there yet; there is: a lead per output, --out KIND=ADDRESS?lead_ms=MS")
-    if config.ear != "own":
-        known = config.ear in ("aubio", "link", "midi")
-        raise ConfigError(f"--ear {config.ear} is {'not there yet' if known else 'unknown'}; there is: own")
     if config.backend == "tensorrt":
         raise ConfigError("--backend tensorrt is not there yet; there is: onnx, torch")
     if config.backend not in ("onnx", "torch"):

@@ -15,6 +15,7 @@ from engine.clock import ClockMap, now_s
 from engine.config import PLAN_BUDGET_MS, ShowConfig
 from engine.dance import Asked, Listener, PoseGuard, until
 from engine.inputs import offered_music
+from engine.listen.outside import OutsideClock
 from engine.metrics import Counters, Histogram
 from engine.show import LiveState
 from engine.take import TakeHeader, TakeWriter
@@ -38,6 +39,16 @@ class Lanes(Protocol):
     def drain_sent(self) -> dict[str, tuple[np.ndarray, np.ndarray]]: ...
 
 
+class OutsideBeats(Protocol):
+    """What the show asks of a beat clock from elsewhere; one that listens has ``hear(block)`` as well."""
+
+    name: str
+
+    def read(self) -> OutsideClock | None: ...
+
+    def stats(self) -> dict[str, int]: ...
+
+
 class LiveShow:
     """One performance. Made before the show, ``start`` begins to listen, ``finish`` ends in order."""
 
@@ -53,6 +64,7 @@ class LiveShow:
         self.worker: PlannerWorker | None = None
         self.take: TakeWriter | None = None
         self.hub: Lanes | None = None
+        self.beats: OutsideBeats | None = None
         self._stop = stop
         self._held, self._skipped = 0, {}
         self._plan_ms, self._peak, self._clipped_s = 0.0, 0.0, -10.0
@@ -62,6 +74,9 @@ class LiveShow:
     def start(self) -> None:
         """Begin to listen; ``worker``, ``hub`` and ``take`` stand from here on."""
         self.state.report_with(self.report)
+        self.state.tell_time(lambda: self.clock.to_stream(now_s()) if self.clock.anchored else None)
+        if self.beats:
+            self.state.hear_clock(self.beats.read)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.collect()
         gc.freeze()
@@ -98,6 +113,9 @@ class LiveShow:
                 f"model     {self.worker.identity} on {self.show.backend}, styles {', '.join(self.worker.styles)}"
             )
             lines.append(f"plan      p50 {cost['p50']:.1f} ms, max {cost['max']:.1f} ms (budget {PLAN_BUDGET_MS:g} ms)")
+        if self.beats:
+            numbers = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in self.beats.stats().items())
+            lines.append(f"beat      {self.show.ear}: {numbers}")
         lines.append(f"horizon   {self.show.horizon_ticks / POSE_HZ * 1000:.0f} ms")
         outputs = self._outputs().values()
         return lines + [f"output    {o['name']} ({o['kind']}), lead {o['lead_ms']:g} ms" for o in outputs]
@@ -152,9 +170,12 @@ class LiveShow:
 
     def _listen(self) -> None:
         listener = Listener(self.source.rate, self.show.controls, self.ear, drain=lambda frame: self.state.drain())
+        overhear = getattr(self.beats, "hear", None)
         for block in until(self.source, self.show.seconds):
             if self._stop.is_set():
                 return
+            if overhear:
+                overhear(block)
             if self.take:
                 self.take.audio(block)
             self._meter(block)
@@ -216,6 +237,8 @@ class LiveShow:
             "backlog": self.state.tick.backlog,
             "input": getattr(self.source, "name", self.show.input),
             "audio": self._audio,
+            "ear": self.show.ear,
+            "beat_clock": self.state.beat_clock,
             "backend": self.show.backend,
             "uptime_s": round(now - self._began_s, 3),
         }
@@ -233,6 +256,7 @@ class LiveShow:
         return {
             "input": {**stats(), "gaps": getattr(self.source, "gaps", 0)},
             "listener": {"heard_ms": self.heard_ms, "beat_ms": self.beat_ms, "counts": self.counts},
+            "beat_clock": self.beats.stats() if self.beats else {},
             "planner": self.worker.stats() if self.worker else {},
             "timeline": {"appended": self.timeline.appended, "repeated": self.timeline.repeated},
             "guard": self.guard.reasons,

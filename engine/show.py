@@ -213,6 +213,11 @@ class LiveState:
             events.append(ControlEvent(BEAT_CLOCK, None if reading is None else asdict(reading)))
         return events
 
+    @property
+    def beat_clock(self) -> str:
+        """Name of the outside clock that is followed now; empty while the own ear leads."""
+        return self._reading.name if self._reading and self._reading.playing else ""
+
     def tell_time(self, stream_s: Callable[[], float | None]) -> None:
         """Say who knows the stream time [s] of now: a tap falls when it is posted, not when it is drained."""
         self._stream_s = stream_s

@@ -1,27 +1,46 @@
 """Shows without a clock: a file danced as fast as it goes, and a take danced again."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from engine.config import ShowConfig, check_style
-from engine.dance import Dancer, Listener, Planner, until
+from engine.dance import Dancer, Happened, Listener, Planner, no_events, until
 from engine.errors import TakeError
 from engine.inputs import open_music
 from engine.replay import Replayed, Take, replay
 from engine.take import TakeHeader, TakeWriter
-from engine.types import POSE_HZ, Ear
+from engine.show import ControlEvent
+from engine.types import POSE_HZ, AudioBlock, Ear
 
 
-def dance_file(show: ShowConfig, planner: Planner, ear: Ear) -> dict[str, Any]:
-    """``--offline``: dance to a file, into a take when one is asked for. Returns metrics."""
+class Overhearer(Protocol):
+    """A beat tracker that is not ours: it hears every block first and speaks in events at frame borders."""
+
+    def hear(self, block: AudioBlock) -> None: ...
+
+    def events(self, frame: int) -> list[ControlEvent]: ...
+
+
+def dance_file(
+    show: ShowConfig, planner: Planner, ear: Ear, overhearer: Callable[[int], Overhearer | None] = lambda rate: None
+) -> dict[str, Any]:
+    """``--offline``: dance to a file, into a take when one is asked for. Returns metrics.
+
+    ``overhearer`` makes another beat tracker for the file's rate [Hz]; None = the own ear leads.
+    """
     check_style(show, planner.styles)
     source = open_music(show)
     header = TakeHeader(show, source.rate, show.horizon_ticks, planner.identity, source.name, ear.identity)
     take = TakeWriter(show.take, header, live=False) if show.take else None
     metrics: dict[str, Any] = {"poses": 0, "danced_s": 0.0}
     try:
-        dancer = Dancer(show, planner, ear, recorder=take)
+        other = overhearer(source.rate)
+        happened = Happened(other.events) if other else Happened()
+        dancer = Dancer(show, planner, ear, happened=happened, recorder=take)
         for block in until(source, show.seconds):
+            if other:
+                other.hear(block)
             metrics["poses"] += len(dancer.push(block))
         metrics.update(danced_s=metrics["poses"] / POSE_HZ, guard=dancer.guard.reasons, input=source.stats())
     finally:
@@ -31,15 +50,20 @@ def dance_file(show: ShowConfig, planner: Planner, ear: Ear) -> dict[str, Any]:
     return metrics
 
 
-def listen_file(show: ShowConfig, ear: Ear) -> dict[str, Any]:
-    """``--offline --listen-only``: a take without poses. Returns metrics."""
+def listen_file(
+    show: ShowConfig, ear: Ear, overhearer: Callable[[int], Overhearer | None] = lambda rate: None
+) -> dict[str, Any]:
+    """``--offline --listen-only``: a take without poses. Returns metrics; ``overhearer`` as in ``dance_file``."""
     source = open_music(show)
     header = TakeHeader(show, source.rate, show.horizon_ticks, "", source.name, ear.identity)
     take = TakeWriter(show.take, header, live=False) if show.take else None
     metrics: dict[str, Any] = {"heard_s": 0.0}
     try:
-        listener = Listener(source.rate, show.controls, ear)
+        other = overhearer(source.rate)
+        listener = Listener(source.rate, show.controls, ear, drain=other.events if other else no_events)
         for block in until(source, show.seconds):
+            if other:
+                other.hear(block)
             if take:
                 take.audio(block)
             for asked in listener.push(block):

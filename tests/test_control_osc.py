@@ -37,10 +37,24 @@ def osc(address: str, *arguments) -> bytes:
         (osc("/live/intensity", 1.5), ("energy", 1.5)),
         (osc("/live/intensity", 2), ("energy", 2.0)),
         (osc("/live/freeze", 1, "surplus", 3.0), ("freeze", True)),
+        (osc("/live/tap"), ("tap", True)),
+        (osc("/live/tap", 1.0), ("tap", True)),
+        (osc("/live/halve", True), ("halve", True)),
+        (osc("/live/double"), ("double", True)),
+        (osc("/live/forget"), ("reset_beat", True)),
+        (osc("/live/nudge_beat", -12.5), ("nudge_beat_ms", -12.5)),
+        (osc("/live/bpm", 128), ("bpm", 128.0)),
+        (osc("/live/bpm/min", 90.0), ("tempo_min", 90.0)),
+        (osc("/live/bpm/max", 0), ("tempo_max", 0.0)),
+        (osc("/live/lock", 0), ("lock", False)),
     ],
 )
 def test_understood(datagram, expected):
     assert read_controls(datagram) == ([expected], 0)
+
+
+def test_a_button_let_go_is_no_tap():
+    assert read_controls(osc("/live/tap", 0.0)) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +64,9 @@ def test_understood(datagram, expected):
         b"/",
         b"/live/panic",  # no end of the string
         b"live/panic\0\0",
-        osc("/live/tap"),
+        osc("/live/tap", "now"),
+        osc("/live/bpm"),
+        osc("/live/beat_clock", 1.0),
         osc("/live/style"),
         osc("/live/style", 3),
         osc("/live/style", "x" * 65),

@@ -36,25 +36,23 @@ class Reader(threading.Thread):
             self.first.set()
 
 
+def scheduling() -> list[str]:
+    """In real time, as musicians run JACK, where the system lets us."""
+    command = [sys.executable, "-c", "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))"]
+    allowed = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return ["--realtime", "-P", "10"] if allowed else ["--no-realtime"]
+
+
 @pytest.fixture(scope="module")
 def jack(module_needs, tmp_path_factory):
     """The environment in which JACK's clients find our own server."""
     module_needs.module("rtmidi", INSTALL)
     name = f"corybant-{os.getpid()}"
-    command = [
-        module_needs.program("jackd", INSTALL),
-        "-n",
-        name,
-        "--no-realtime",
-        "-d",
-        "dummy",
-        "-r",
-        "48000",
-        "-p",
-        "64",
-    ]
+    server = [module_needs.program("jackd", INSTALL), "-n", name, *scheduling()]
+    server += ["-S", "-t", "5000"]  # wait for late clients: otherwise a busy machine loses messages
+    server += ["-d", "dummy", "-r", "48000", "-p", "128"]
     log = (tmp_path_factory.mktemp("jack") / "log").open("w+")
-    server = subprocess.Popen(command, stdout=log, stderr=log)
+    running = subprocess.Popen(server, stdout=log, stderr=log)
     wait = [module_needs.program("jack_wait", INSTALL), "-w", "-s", name, "-t", "20"]
     try:
         subprocess.run(wait, check=True, capture_output=True, timeout=30)
@@ -65,15 +63,16 @@ def jack(module_needs, tmp_path_factory):
             "PYTHONPATH": str(PEERS.parent.parent),
         }
     finally:
-        server.terminate()
-        server.wait(10)
+        running.kill()  # a server that waits for its clients may not hear anything gentler
+        running.wait(10)
         log.close()
 
 
 @pytest.fixture(scope="module")
-def performance(jack):
-    """The sequencer's messages (N, 3) [mono s, status, position] and our lines."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": jack}
+def performance(jack, tmp_path_factory):
+    """The sequencer's messages (N, 4) [due s, sent s, status, position] and our lines."""
+    said = (tmp_path_factory.mktemp("midi") / "stderr").open("w+")
+    pipes = {"stdout": subprocess.PIPE, "stderr": said, "text": True, "env": jack}
     follower = [sys.executable, str(PEERS / "follower.py"), "midi", "", str(SECONDS)]
     ours = subprocess.Popen(follower, **pipes)
     peer = subprocess.Popen(
@@ -84,7 +83,7 @@ def performance(jack):
         for reader, who in zip(readers, ("follower", "sequencer"), strict=True):
             if not reader.first.wait(30.0):
                 reader.process.kill()
-                pytest.fail(f"the {who} did not start: {reader.process.stderr.read()}")
+                pytest.fail(f"the {who} did not start: {Path(said.name).read_text(encoding='utf-8')}")
         began_s = time.perf_counter()
         asked = [
             (START_S, "start"),
@@ -97,10 +96,10 @@ def performance(jack):
             time.sleep(max(began_s + at_s - time.perf_counter(), 0.0))
             peer.stdin.write(line + "\n")
             peer.stdin.flush()
-        assert ours.wait(SECONDS + 30.0) == 0, ours.stderr.read()
+        assert ours.wait(SECONDS + 30.0) == 0, Path(said.name).read_text(encoding="utf-8")
         peer.stdin.write("end\n")
         peer.stdin.flush()
-        assert peer.wait(10.0) == 0, peer.stderr.read()
+        assert peer.wait(10.0) == 0, Path(said.name).read_text(encoding="utf-8")
     finally:
         for process in (ours, peer):
             process.kill()
@@ -111,13 +110,15 @@ def performance(jack):
 
 
 def song(theirs: np.ndarray, mono_s: np.ndarray) -> np.ndarray:
-    """Beats from the song's beginning at ``mono_s``, by the clocks as they were sent."""
-    sent = theirs[theirs[:, 1] == CLOCK]
-    return np.interp(mono_s, sent[:, 0], sent[:, 2] / 24)
+    """Beats from the song's beginning at ``mono_s``, by the times at which the clocks were due: when the sequencer's
+    process was late on a busy machine, that is jitter and not another beat.
+    """
+    sent = theirs[theirs[:, 2] == CLOCK]
+    return np.interp(mono_s, sent[:, 0], sent[:, 3] / 24)
 
 
 def when(theirs: np.ndarray, status: int) -> float:
-    return float(theirs[theirs[:, 1] == status][0, 0])
+    return float(theirs[theirs[:, 2] == status][0, 1])
 
 
 def lines_between(lines: list[dict], from_s: float, to_s: float) -> list[dict]:
@@ -132,6 +133,8 @@ def test_the_phase_is_within_8_ms_while_the_sequencer_changes_the_tempo(performa
     assert mono_s[-1] - mono_s[0] > 20.0
     beats = np.array([one["beats"] for one in lines]) - song(theirs, mono_s)
     error_s = (beats - np.rint(beats)) * np.array([one["clock"]["period_s"] for one in lines])
+    late_ms = 1e3 * (theirs[:, 1] - theirs[:, 0])
+    print(f"the sequencer itself was late by p50, p99, most [ms] {np.percentile(late_ms, (50, 99, 100))}")
     print(f"phase error p50, p99, most [ms] {1e3 * np.percentile(np.abs(error_s), (50, 99, 100))}")
     assert np.percentile(np.abs(error_s), 99) <= PHASE_MOST_S
     assert lines[-1]["clock"]["period_s"] == pytest.approx(60 / BPM, rel=0.01)
@@ -147,8 +150,9 @@ def test_nothing_jumps_and_no_number_comes_twice(performance):
             continue  # it was stopped in between
         gained = after["beats"] - before["beats"]
         periods_s = sorted((before["clock"]["period_s"], after["clock"]["period_s"]))
-        assert passed_s / periods_s[1] * (1 - SLEW_MOST) - 1e-6 <= gained
-        assert gained <= passed_s / periods_s[0] * (1 + SLEW_MOST) + 1e-6
+        slewed = SLEW_MOST * passed_s / periods_s[0]
+        assert passed_s / periods_s[1] - slewed - 1e-6 <= gained
+        assert gained <= passed_s / periods_s[0] + slewed + 1e-6
     counts = [one["clock"]["count"] for one in lines]
     assert counts == sorted(counts)
 

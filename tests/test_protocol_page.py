@@ -53,7 +53,7 @@ def test_every_address_that_is_sent():
 
 
 def test_every_address_and_control_that_is_heard():
-    for address in (*control_osc.SWITCHES, *control_osc.NUMBERS, *control_osc.TEXTS):
+    for address in (*control_osc.SWITCHES, *control_osc.MOMENTS, *control_osc.NUMBERS, *control_osc.TEXTS):
         assert f"| `{address}` |" in PAGE
     for name in CONTROL_NAMES:
         assert f"`{name}`" in PAGE

@@ -1,9 +1,12 @@
 """A sequencer that owns nothing of ours: sends MIDI clock over a JACK port and says when it sent what.
 
 Usage: midi_peer.py PORT_PART. Reads lines from the standard input: "start", "stop", "continue", "locate SIXTEENTHS",
-"bpm X", "end". Prints "monotonic status position" for each message, position = clocks from the song's beginning.
+"bpm X", "end". Prints "due sent status position" for each message: the monotonic time at which it was due and that at
+which it left, and the clocks from the song's beginning.
 """
 
+import contextlib
+import os
 import queue
 import sys
 import threading
@@ -34,9 +37,12 @@ def main(part: str) -> None:
     period_s, playing, position = 60.0 / 120.0 / 24.0, False, 0
 
     def send(*message: int) -> None:
+        sent_s = time.perf_counter()
         out.send_message(list(message))
-        print(time.perf_counter(), message[0], position, flush=True)
+        print(min(due_s, sent_s), sent_s, message[0], position, flush=True)
 
+    with contextlib.suppress(OSError, AttributeError):  # as sequencers do, where the system lets them
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))
     print("ready", flush=True)
     due_s = time.perf_counter() + period_s
     while True:
