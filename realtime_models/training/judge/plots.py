@@ -140,7 +140,8 @@ def song_bars(path: str | Path, songs: Sequence[SongR], level: float = 1.0) -> N
         _whiskers(axes, x, cells)
     axes.axhline(0.3, color=INK, lw=0.8, ls=(0, (4, 3)))
     axes.text(len(songs) - 0.45, 0.305, "asked for", fontsize=7, va="bottom", ha="right", color=INK)
-    axes.set_xticks(np.arange(len(songs)), [s.song.replace("_", " ") for s in songs], fontsize=8)
+    slant = {"rotation": 22, "ha": "right"} if len(songs) > 6 else {}
+    axes.set_xticks(np.arange(len(songs)), [s.song.replace("_", " ") for s in songs], fontsize=8, **slant)
     axes.set_xlim(-0.6, len(songs) - 0.4)
     axes.set_ylim(0, 1)
     axes.set_ylabel(f"R at level {level:g}", fontsize=8)
