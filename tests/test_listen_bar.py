@@ -1,5 +1,7 @@
 """The bar filter on hand-made activations, and confidence."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -112,10 +114,10 @@ def test_a_round_by_hand():
 
 def test_confidence_rises_with_each_of_its_grounds():
     for low in (0.0, 0.4, 0.9):
-        values = dict.fromkeys(("share", "pulse", "agreement", "steady"), low)
+        values = dict.fromkeys([field.name for field in fields(Grounds)], low)
         before = confidence(Grounds(**values))
         assert 0.0 < before < 1.0
         for name in values:
             assert confidence(Grounds(**{**values, name: low + 0.1})) >= before
-    assert confidence(Grounds(0.0, 0.0, 0.0, 0.0)) < 0.1 and confidence(Grounds(1.0, 1.0, 0.9, 1.0)) > 0.8
+    assert confidence(Grounds(*[0.0] * 6)) < 0.1 and confidence(Grounds(1.0, 1.0, 0.9, 0.8, 1.0, 1.0)) > 0.8
     assert steady(0.0) == 0.0 and steady(4.0) == pytest.approx(1 - np.exp(-1)) and steady(60.0) > 0.99

@@ -33,8 +33,8 @@ class BarState:
     beat: int  #: newest beat that was taken in
     meter: int  #: that was read last
     looks: np.ndarray  #: (KEPT_LOOKS, 2) newest activations of beat and downbeat
-    on: float  #: mean activation at the last beats
-    off: float  #: and largest between them
+    on: tuple[float, float]  #: mean activation at the last beats, of even and odd number
+    off: float  #: largest between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class BarReading:
 
 
 def start_bar() -> BarState:
-    return BarState(METERS.prior, 0, 4, np.zeros((KEPT_LOOKS, 2)), 0.0, 0.0)
+    return BarState(METERS.prior, 0, 4, np.zeros((KEPT_LOOKS, 2)), (0.0, 0.0), 0.0)
 
 
 def bar_step(
@@ -58,7 +58,10 @@ def bar_step(
     for number in range(max(state.beat + 1, ripe + 1 - _MOST_BEATS), ripe + 1):
         at_beat, between = _around(looks, clock, number, heard_s)
         belief = weigh(METERS, advance(METERS, belief), _evidence(*at_beat))
-        on, off = on + _SHARE * (at_beat[0] - on), off + _SHARE * (between - off)
+        even, odd = on
+        newer = on[number % 2] + 2 * _SHARE * (at_beat[0] - on[number % 2])
+        on = (even, newer) if number % 2 else (newer, odd)
+        off += _SHARE * (between - off)
     taken = max(state.beat, ripe)
     found = place(METERS, belief, state.meter, _STAY)
     sure = found.probability
@@ -70,9 +73,19 @@ def bar_step(
 _SHARE = 0.25  # of the newest beat in ``on`` and ``off``
 
 
+def strength(state: BarState) -> float:
+    """0..1 mean activation at the last predicted beats."""
+    return 0.5 * (state.on[0] + state.on[1])
+
+
 def agreement(state: BarState) -> float:
     """0..1 how far the last predicted beats came where something was heard, and not half-way between."""
-    return state.on / (state.on + state.off + 0.1)
+    return strength(state) / (strength(state) + state.off + 0.1)
+
+
+def evenness(state: BarState) -> float:
+    """0..1 how alike every second beat is to those between; twice the true tempo is uneven."""
+    return (min(state.on) + 0.05) / (max(state.on) + 0.05)
 
 
 def still_heard(state: BarState, beat: np.ndarray, period_s: float) -> float:
@@ -86,7 +99,12 @@ def another_beat(state: BarState, clock: BeatClock, heard_s: float, share: float
     ripe = math.floor(clock.beats_at(heard_s - NEAR_S))
     kept = 1.0 - share
     return BarState(
-        loosen(METERS, state.belief, share), ripe, state.meter, state.looks, kept * state.on, kept * state.off
+        loosen(METERS, state.belief, share),
+        ripe,
+        state.meter,
+        state.looks,
+        (kept * state.on[0], kept * state.on[1]),
+        kept * state.off,
     )
 
 

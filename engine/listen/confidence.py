@@ -14,12 +14,14 @@ class Grounds:
 
     share: float  #: of the belief that puts a beat within 70 ms of the next one, less chance
     pulse: float  #: the network hears something to follow
-    agreement: float  #: the last predicted beats came where something was heard, and not half-way between
+    strength: float  #: activation at the last predicted beats
+    agreement: float  #: they came where something was heard, and not half-way between
+    even: float  #: every second of them was like those between
     steady: float  #: how long the clock has followed the same beat: 1 - exp(-t / 4 s)
 
 
 BIAS = -4.0
-WEIGHTS = Grounds(share=3.0, pulse=2.0, agreement=2.0, steady=0.8)
+WEIGHTS = Grounds(share=3.0, pulse=2.0, strength=1.0, agreement=1.0, even=0.5, steady=0.5)
 STEADY_S = 4.0
 
 

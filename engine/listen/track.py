@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.listen.ask import Ask, AskState, ask_step, bound_reading, restrict, start_asks
-from engine.listen.bar import BarState, agreement, another_beat, bar_step, start_bar, still_heard
+from engine.listen.bar import BarState, agreement, another_beat, bar_step, evenness, start_bar, still_heard, strength
 from engine.listen.confidence import Grounds, confidence, steady
 from engine.listen.outside import FollowState, OutsideClock, outside_step, start_following
 from engine.listen.pointer import PointerState, Reading, pointer_step, read_pointer, share_near, start_pointer
@@ -100,7 +100,14 @@ def track_step(
     bar, told = bar_step(bar, beat, downbeat, clock, heard_s)
     beats = float(clock.beats_at(now_s))
     until_next_s = (math.floor(beats) + 1 - beats) * clock.period_s + delay_s
-    grounds = Grounds(share_near(belief, until_next_s), pulse, agreement(bar), steady(locked / MODEL_HZ))
+    grounds = Grounds(
+        share=share_near(belief, until_next_s),
+        pulse=pulse,
+        strength=strength(bar),
+        agreement=agreement(bar),
+        even=evenness(bar),
+        steady=steady(locked / MODEL_HZ),
+    )
     clock = replace(
         clock, beat_in_bar=told.beat_in_bar, meter=told.meter, confidence=confidence(grounds),
         bar_confidence=told.confidence,
