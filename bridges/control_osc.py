@@ -12,6 +12,7 @@ address            argument                                    control
 ``/live/halve``    as tap: half as many beats                  halve
 ``/live/double``   as tap: twice as many beats                 double
 ``/live/forget``   as tap: forget the beat                     reset_beat
+``/live/main_input`` as tap: away from the spare input         main_input
 ``/live/nudge_beat`` number [ms], positive = later             nudge_beat_ms
 ``/live/bpm``      number: the tempo                           bpm
 ``/live/bpm/min``  number, 0 = no bound                        tempo_min
@@ -37,7 +38,13 @@ SWITCHES = {
     "/live/blackout": "blackout",
     "/live/lock": "lock",
 }
-MOMENTS = {"/live/tap": "tap", "/live/halve": "halve", "/live/double": "double", "/live/forget": "reset_beat"}
+MOMENTS = {
+    "/live/tap": "tap",
+    "/live/halve": "halve",
+    "/live/double": "double",
+    "/live/forget": "reset_beat",
+    "/live/main_input": "main_input",
+}
 NUMBERS = {
     "/live/intensity": "energy",
     "/live/nudge_beat": "nudge_beat_ms",

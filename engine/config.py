@@ -44,6 +44,7 @@ class ShowConfig:
     """One field per command-line option and show-file key; the file writes the same names."""
 
     input: str = "default"  #: a device (``NAME``, ``NAME:17+18``, ``default``, ``monitor``) or an audio file
+    spare: str = ""  #: another device, heard when the input stalls until it is given back by hand
     demo: bool = False  #: the bundled track, looping, paced
     offline: bool = False  #: as fast as possible, from a file
     seconds: float | None = None  #: stop after so much stream time [s]
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("show", nargs="?", metavar="SHOW.toml", help="show file; its keys are the long options below, with _ for -")
     add("--input", metavar="DEVICE[:CHANNELS]|FILE", help="'NAME', 'NAME:17+18', 'default', 'monitor' (system sound)")
+    add("--spare", metavar="DEVICE", help="a second input, heard when the first stalls; given back by hand only")
     add("--demo", action="store_true", default=None, help="dance to the bundled track; needs no sound card")
     add("--offline", action="store_true", default=None, help="from a file, as fast as it goes, without outputs")
     add("--seconds", type=float, metavar="S", help="stop after S seconds of the stream")
@@ -287,6 +289,8 @@ def _check(config: ShowConfig) -> None:
         raise ConfigError("--replay brings its own input; leave out --input, --demo and --listen-only")
     if config.offline and not config.demo and not config.replay and config.input in ("default", "monitor"):
         raise ConfigError("--offline needs a file: --offline --input FILE (or --demo)")
+    if config.spare and (config.demo or config.offline or config.replay):
+        raise ConfigError("--spare stands in for a device: give --input DEVICE, without --demo, --offline or --replay")
     names = [output.name for output in config.output]
     for name in names:
         if names.count(name) > 1 or name == "stage":

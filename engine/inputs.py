@@ -6,7 +6,9 @@ from typing import Any
 
 from engine.clock import ClockMap
 from engine.config import ShowConfig
+from engine.errors import SourceError
 from engine.sources import open_device, open_file, paced
+from engine.spare import SpareSource
 from engine.types import Source
 
 DEMO = Path(__file__).parent / "demo.ogg"
@@ -25,8 +27,21 @@ def open_input(show: ShowConfig, clock: ClockMap, stop: threading.Event) -> Sour
     """The source of a live show. Raises SourceError, one line."""
     music = music_file(show)
     if music is None:
-        return open_device(show.input, clock, stop, block=show.block)
+        main = open_device(show.input, clock, stop, block=show.block)
+        return _with_spare(main, show, clock, stop) if show.spare else main
+    if show.spare:
+        raise SourceError(f"--spare stands in for a device, and {music} is a file; give --input DEVICE")
     return paced(open_file(str(music), block=show.block, loop=show.demo), clock, stop)
+
+
+def _with_spare(main: Source, show: ShowConfig, clock: ClockMap, stop: threading.Event) -> SpareSource:
+    spare_clock = ClockMap()
+    try:
+        spare = open_device(show.spare, spare_clock, stop, block=show.block)
+    except SourceError as error:
+        main.close()
+        raise SourceError(f"--spare: {error}") from error
+    return SpareSource(main, spare, (clock, spare_clock), stop)
 
 
 def offered_music(show: ShowConfig) -> dict[str, Any] | None:

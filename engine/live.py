@@ -18,6 +18,7 @@ from engine.inputs import offered_music
 from engine.listen.outside import OutsideClock
 from engine.metrics import Counters, Histogram
 from engine.show import LiveState
+from engine.spare import SpareSource
 from engine.take import TakeHeader, TakeWriter
 from engine.timeline import Timeline
 from engine.types import POSE_HZ, AudioBlock, BeatClock, Ear, MusicFeatures, Source, Tick
@@ -75,6 +76,8 @@ class LiveShow:
         """Begin to listen; ``worker``, ``hub`` and ``take`` stand from here on."""
         self.state.report_with(self.report)
         self.state.tell_time(lambda: self.clock.to_stream(now_s()) if self.clock.anchored else None)
+        if isinstance(self.source, SpareSource):
+            self.source.period_s = lambda: self.state.features.beat.period_s
         if self.beats:
             self.state.hear_clock(self.beats.read)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -190,6 +193,8 @@ class LiveShow:
             self.worker.feed(asked.features, asked.controls)
         if self.take:
             self.take.asked(asked)
+        if isinstance(self.source, SpareSource) and any(event.name == "main_input" for event in asked.events):
+            self.source.main_input()
         end_s = (block.start + len(block.samples)) / block.rate
         stream_s = self.clock.to_stream(listened_s) if self.clock.anchored else end_s
         self.heard_ms.add((stream_s - end_s) * 1000)
@@ -236,6 +241,7 @@ class LiveShow:
             "held": sum(output["held"] for output in outputs),
             "backlog": self.state.tick.backlog,
             "input": getattr(self.source, "name", self.show.input),
+            "spare": isinstance(self.source, SpareSource) and self.source.state.spare,
             "audio": self._audio,
             "ear": self.show.ear,
             "beat_clock": self.state.beat_clock,

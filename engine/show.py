@@ -22,7 +22,13 @@ RANGES = {
     "tempo_max": (0.0, 300.0),
 }
 SWITCHES = ("freeze", "blackout", "panic", "lock")
-MOMENTS = ("tap", "halve", "double", "reset_beat")  #: asked of the ear at a moment; nothing of them stays in Controls
+MOMENTS = (
+    "tap",
+    "halve",
+    "double",
+    "reset_beat",
+    "main_input",
+)  #: asked at a moment; nothing of them stays in Controls
 AMOUNTS = {"nudge_beat_ms": (-500.0, 500.0), "bpm": (50.0, 218.0)}  #: the same, with a number
 CONTROL_NAMES = ("style", *RANGES, *SWITCHES, *MOMENTS, *AMOUNTS)
 BEAT_CLOCK = "beat_clock"  #: event: a reading of the outside beat clock, or its loss; nobody can post it

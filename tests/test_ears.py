@@ -12,8 +12,10 @@ import run_live
 from bridges.clock_link import LinkClock
 from bridges.clock_midi import MidiClock
 from bridges.clocks import open_clock
-from engine.clock import ClockMap
+from engine.clock import ClockMap, now_s, wait_until
 from engine.listen.outside import OutsideClock
+from engine.live import LiveShow
+from engine.types import AudioBlock
 
 RATE = 44_100
 INSTALL = "pip install 'corybant[aubio]'"
@@ -136,3 +138,64 @@ def test_each_name_opens_its_clock(needs, monkeypatch):
     monkeypatch.setattr("bridges.clock_midi.load_rtmidi", lambda: None)
     assert isinstance(open_clock("link:3", ClockMap(), 48_000), LinkClock)
     assert isinstance(open_clock("midi:Digitakt: MIDI 1", ClockMap(), 48_000), MidiClock)
+
+
+def test_a_show_on_its_spare_input_is_given_back_by_the_operator(tmp_path, monkeypatch, capsys):
+    """Two made-up devices in a whole show: the main one is unplugged for a second."""
+    rate, size = 48_000, 480
+    sound = click_track(8.0, rate).astype(np.float32)
+
+    began_s: list[float] = []
+
+    class Device:
+        def __init__(self, name, clock, stop, gaps):
+            self.name, self.clock, self.stop, self.unplugged, self.rate, self.gaps = name, clock, stop, gaps, rate, 0
+
+        def __iter__(self):
+            for n in range(len(sound) // size):
+                if not self.clock.anchored:
+                    began_s.append(now_s())
+                    self.clock.observe(0.0, began_s[0])  # both hear the same room from the same moment on
+                if wait_until(self.clock.to_mono((n + 1) * size / rate), self.stop):
+                    return
+                gap = n in self.unplugged
+                block = sound[n * size : (n + 1) * size]
+                yield AudioBlock(n * size, np.zeros_like(block) if gap else block, rate, gap)
+
+        def close(self):
+            pass
+
+    def open_made_up(name, clock, stop, *, block):
+        assert block == size
+        return Device(name, clock, stop, range(100, 200) if name == "desk" else ())
+
+    shows = []
+
+    class Watched(LiveShow):
+        def __init__(self, *args, **more):
+            super().__init__(*args, **more)
+            shows.append(self)
+
+        def _ask(self, asked, block, began_s):
+            super()._ask(asked, block, began_s)
+            if asked.features.frame in (180, 300):  # at 3 s, and once more at 5 s, when there is nothing to give back
+                self.state.post("main_input", True)
+
+    monkeypatch.setattr("engine.inputs.open_device", open_made_up)
+    monkeypatch.setattr(run_live, "LiveShow", Watched)
+    take = tmp_path / "take"
+    options = ["--input", "desk", "--spare", "room", "--stage", "off", "--seconds", "6", "--take", str(take)]
+    assert run_live.main(options) == 0
+    spare = json.loads((take / "metrics.json").read_text(encoding="utf-8"))["input"]["spare"]
+    assert (spare["takeovers"], spare["returns"]) == (1, 1)
+    assert shows[0].report()["input"] == "desk"
+    assert shows[0].report()["spare"] is False
+    events = [json.loads(line) for line in (take / "controls.jsonl").read_text(encoding="utf-8").splitlines()]
+    [gap] = [event for event in events if event["event"] == "gap"]
+    assert gap["start"] == 100 * size
+    assert gap["samples"] / rate < 0.6  # half a beat, as the ear takes it, is at most 0.6 s
+    heard, _ = soundfile.read(take / "audio.flac")
+    from_s = gap["start"] + gap["samples"] + round(0.1 * rate)
+    assert np.corrcoef(heard[from_s : 200 * size], sound[from_s : 200 * size])[0, 1] > 0.9
+    assert run_live.main(["--replay", str(take)]) == 0
+    assert "the same" in capsys.readouterr().out

@@ -185,6 +185,8 @@ WRONG = {
     "number": (["--seconds", "soon"], "--seconds"),
     "replay": (["--replay", "{tmp}"], "is not a take"),
     "performers": (["--performers", "3"], "not there yet"),
+    "spare of a file": (["--input", "{clicks}", "--stage", "off", "--spare", "desk"], "is a file"),
+    "spare offline": (["--input", "{clicks}", "--offline", "--spare", "desk"], "--spare stands in for a device"),
     "unknown ear": (["--ear", "lnik"], "did you mean 'link'?"),
     "ear with settings": (["--ear", "aubio:3"], "has no settings"),
     "ear without a clock": (["--input", "{clicks}", "--offline", "--ear", "midi:TR-8"], "needs a show in real time"),
