@@ -9,8 +9,8 @@ from engine.dance import Dancer, Happened, Listener, Planner, no_events, until
 from engine.errors import TakeError
 from engine.inputs import open_music
 from engine.replay import Replayed, Take, replay
-from engine.take import TakeHeader, TakeWriter
 from engine.show import ControlEvent
+from engine.take import TakeHeader, TakeWriter
 from engine.types import POSE_HZ, AudioBlock, Ear
 
 

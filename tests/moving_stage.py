@@ -79,6 +79,19 @@ def _report(audio: dict | None) -> dict:
     }
 
 
+class WatchedState(LiveState):
+    """Remembers what the page asked for."""
+
+    def __init__(self, *args, **more) -> None:
+        super().__init__(*args, **more)
+        self.asked: list[str] = []
+
+    def drain(self):
+        events = super().drain()
+        self.asked += [event.name for event in events]
+        return events
+
+
 def _flags(controls: Controls) -> int:
     return FREEZE * controls.freeze | BLACKOUT * controls.blackout | PANIC * controls.panic
 
@@ -86,9 +99,9 @@ def _flags(controls: Controls) -> int:
 @contextmanager
 def moving_stage(
     dance: Callable[[int], Pose] = groove, *, demo_audio: Path | None = None, audio: dict | None = None
-) -> Iterator[tuple[StageServer, LiveState]]:
+) -> Iterator[tuple[StageServer, WatchedState]]:
     """Serve the page on a free loopback port and let ``dance`` move; freeze holds the newest pose, as a lane does."""
-    live = LiveState(Controls(), styles=("house", "hip_hop", "ballet", "krump", "locking"))
+    live = WatchedState(Controls(), styles=("house", "hip_hop", "ballet", "krump", "locking"))
     live.report_with(lambda: _report(audio))
     server = StageServer("127.0.0.1", 0, live, demo_audio)
     server.start()

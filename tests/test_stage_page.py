@@ -111,6 +111,11 @@ def _plan(glb: Path, vrm0: Path) -> list[dict]:
         *RELEASE,
         {"do": "click", "selector": "#styles button[value=krump]"},
         {"do": "press", "key": "ArrowUp"},
+        {"do": "click", "selector": "#tap"},
+        {"do": "press", "key": "t"},
+        {"do": "click", "selector": "#double"},
+        {"do": "press", "key": "["},
+        {"do": "click", "selector": "#lock"},
         {"do": "press", "key": "p"},
         {"do": "until", "expression": "corybant.flags & 4"},
         {"do": "evaluate", "name": "panic", "expression": "document.querySelector('#panic').textContent"},
@@ -196,10 +201,18 @@ def stage_run(module_needs, tmp_path_factory):
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         assert done.returncode == 0, done.stderr[-3000:]
         seen = json.loads(done.stdout)
-        controls, malformed = live.controls, server.malformed
+        controls, malformed, asked = live.controls, server.malformed, live.asked
     assert "failure" not in seen, seen["failure"]
     answers = {step["name"]: answer for step, answer in zip(steps, seen["steps"], strict=True) if "name" in step}
-    return {**seen, "steps": answers, "out": out, "controls": controls, "malformed": malformed, "url": server.url}
+    return {
+        **seen,
+        "steps": answers,
+        "out": out,
+        "controls": controls,
+        "asked": asked,
+        "malformed": malformed,
+        "url": server.url,
+    }
 
 
 def _picture(path: Path) -> np.ndarray:
@@ -242,6 +255,12 @@ def test_controls_reach_the_show(stage_run):
     assert controls.style == "krump"
     assert controls.energy == pytest.approx(1.05)
     assert not (controls.freeze or controls.blackout or controls.panic)
+
+
+def test_what_is_asked_of_the_ear_reaches_the_show(stage_run):
+    asked = [name for name in stage_run["asked"] if name in ("tap", "double", "halve", "lock")]
+    assert asked == ["tap", "tap", "double", "halve", "lock"]
+    assert stage_run["controls"].lock
 
 
 def _house_points(pose: dict) -> dict[str, np.ndarray]:

@@ -11,7 +11,8 @@ const LATENCIES = [["heard", "heard"], ["beat", "beat"], ["plan", "plan"], ["sen
 const COUNTS = [["horizon_ms", "horizon ms"], ["gaps", "gaps"], ["held", "held"], ["skipped", "skipped"]];
 const KEYS = [
   ["p", "panic: safe idle at once (Shift+P releases)"], ["f", "freeze"], ["b", "blackout"],
-  ["↑ ↓", "energy"], ["← →", "style"], [", .", "nudge: body earlier, later"], ["s", "sound of the demo"], ["h", "this list"],
+  ["↑ ↓", "energy"], ["← →", "style"], [", .", "nudge: body earlier, later"],
+  ["t", "tap the beat"], ["[ ]", "half, twice as many beats"], ["l", "lock the tempo"], ["s", "sound of the demo"], ["h", "this list"],
 ];
 
 function make(tag, properties = {}, ...children) {
@@ -69,7 +70,9 @@ export class Panel {
       input.oninput = () => this.say(name, Number(input.value));
       input.ondblclick = () => this.say(name, 1);
     }
-    for (const name of ["freeze", "blackout", "panic"]) $(name).onclick = () => this.say(name, !this.controls[name]);
+    for (const name of ["tap", "halve", "double"]) $(name).onpointerdown = () => this.on.control(name, true);
+    for (const name of ["tap", "halve", "double"]) $(name).onclick = (event) => event.detail || this.on.control(name, true);
+    for (const name of ["freeze", "blackout", "panic", "lock"]) $(name).onclick = () => this.say(name, !this.controls[name]);
     $("earlier").onclick = () => this.nudge(-NUDGE_MS);
     $("later").onclick = () => this.nudge(NUDGE_MS);
     $("sound").onclick = () => this.on.sound();
@@ -107,6 +110,9 @@ export class Panel {
     if (key === "p") this.say("panic", !event.shiftKey);
     else if (event.repeat && !step && key !== "," && key !== ".") return;
     else if (key === "," || key === ".") this.nudge(key === "." ? NUDGE_MS : -NUDGE_MS);
+    else if (key === "t") this.on.control("tap", true);
+    else if (key === "[" || key === "]") this.on.control(key === "[" ? "halve" : "double", true);
+    else if (key === "l") this.say("lock", !this.controls.lock);
     else if (key === "f") this.say("freeze", !this.controls.freeze);
     else if (key === "b") this.say("blackout", !this.controls.blackout);
     else if (key === "s" && !$("sound").hidden) this.on.sound();
@@ -145,7 +151,7 @@ export class Panel {
       put($("nudge_ms"), `${value > 0 ? "+" : ""}${number(value)} ms`);
     } else if (name === "style") {
       for (const button of $("styles").children) button.setAttribute("aria-pressed", String(button.value === value));
-    } else if (["freeze", "blackout", "panic"].includes(name)) {
+    } else if (["freeze", "blackout", "panic", "lock"].includes(name)) {
       $(name).setAttribute("aria-pressed", String(value));
       if (name === "panic") put($("panic"), value ? "Release" : "Panic");
       if (name === "blackout") document.body.classList.toggle("blackout", value);
