@@ -5,6 +5,7 @@ that aubio does not say (bars, sections, loudness). Kept apart from the engine, 
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict
 from types import ModuleType
 
@@ -42,6 +43,7 @@ class AubioClock:
         """``rate`` [Hz] of the blocks. ConfigError when aubio is absent."""
         aubio = load_aubio()
         self._rate = rate
+        self.own_bpm: Callable[[], float | None] = lambda: None  #: nobody to tell
         self._hop = 2 ** round(np.log2(_HOP_S * rate))
         self._tempo = aubio.tempo("default", 2 * self._hop, self._hop, rate)
         self._waiting = np.zeros(0, np.float32)

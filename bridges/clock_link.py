@@ -1,12 +1,14 @@
 """Ableton Link in: the session's beats as readings of an outside clock. Needs the extra ``link`` (aalink, GPL-3.0).
 
-We join as a listener: tempo and beats are never changed by us. Without a peer there is nothing to follow, whatever the
-own timeline says. A transport counts only once it was seen to run: most sessions share beats and no start and stop.
+We join as a listener: the tempo and beats of a session are never changed by us. Without a peer there is nothing to
+follow, whatever the own timeline says; but who comes later joins *our* session, so that it carries the tempo of our own
+ear while we are alone. A transport counts only once it was seen to run: most sessions share beats, no start and stop.
 """
 
 import asyncio
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -22,7 +24,8 @@ _POLL_S = 0.01
 _SLOW_S = 0.002  # a reading that took so long was interrupted: its time is not known well enough
 _STALE_S = 1.0
 _START_S = 5.0
-_BPM = 120.0  # of the session that we would begin; the first peer's own session is older or as good
+_BPM = 120.0  # of the session that we begin, until the own ear knows better
+_BPM_SAME = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class LinkClock:
         self._quantum = parse_quantum(settings)
         self._aalink = load_aalink()
         self._clock = clock
+        #: tempo of our own ear [BPM], None while it is not sure; offered to the session while nobody else is in it
+        self.own_bpm: Callable[[], float | None] = lambda: None
         self._newest: LinkReading | None = None
         self._seen_playing = False
         self._stop = threading.Event()
@@ -140,5 +145,12 @@ class LinkClock:
             return
         self._seen_playing = self._seen_playing or link.playing
         playing = link.playing or not self._seen_playing
+        if not link.num_peers:
+            self._offer(link, bpm)
         self._newest = LinkReading((began_s + ended_s) / 2, beat, bpm, playing, link.num_peers)
         self._counts["readings"] += 1
+
+    def _offer(self, link: Any, bpm: float) -> None:
+        own_bpm = self.own_bpm()
+        if own_bpm is not None and abs(own_bpm - bpm) > _BPM_SAME:
+            link.tempo = own_bpm

@@ -8,7 +8,7 @@ import contextlib
 import math
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -184,6 +184,7 @@ class MidiClock:
         """``port`` is part of a port's name, or empty. ConfigError when python-rtmidi is absent."""
         self._rtmidi = load_rtmidi()
         self._port, self._clock = port, clock
+        self.own_bpm: Callable[[], float | None] = lambda: None  #: nobody to tell: MIDI clock only comes in
         self._state = MidiClockState()
         self._stamps: Stamps | None = None
         self._input: Any = None

@@ -7,6 +7,7 @@ and, when there is one, into the take; what comes back goes into the timeline th
 import gc
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +31,7 @@ _CLIPPED = 0.999
 _CLIP_SHOWN_S = 1.0
 _LOOK_EVERY_S = 0.5
 _CHECK_FRAMES = 120
+_SURE = 0.8  # confidence from which the own tempo is offered to others
 
 
 class Lanes(Protocol):
@@ -44,6 +46,7 @@ class OutsideBeats(Protocol):
     """What the show asks of a beat clock from elsewhere; one that listens has ``hear(block)`` as well."""
 
     name: str
+    own_bpm: Callable[[], float | None]  #: set by the show: tempo of the own ear, None while it is not sure
 
     def read(self) -> OutsideClock | None: ...
 
@@ -80,6 +83,7 @@ class LiveShow:
             self.source.period_s = lambda: self.state.features.beat.period_s
         if self.beats:
             self.state.hear_clock(self.beats.read)
+            self.beats.own_bpm = self._sure_bpm
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.collect()
         gc.freeze()
@@ -162,6 +166,10 @@ class LiveShow:
         self.counts.add(name)
         if self.take:
             self.take.event(frame, name)
+
+    def _sure_bpm(self) -> float | None:
+        beat = self.state.features.beat
+        return beat.bpm if beat.confidence > _SURE else None
 
     def _run(self) -> None:
         try:

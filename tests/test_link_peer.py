@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridges.clock_link import QUANTUM, LinkReading, load_aalink, parse_quantum, reading2clock
+from bridges.clock_link import QUANTUM, LinkClock, LinkReading, load_aalink, parse_quantum, reading2clock
 from engine.clock import ClockMap
 from engine.errors import ConfigError
 from engine.listen.outside import SLEW_MOST
@@ -58,6 +58,32 @@ def test_an_absent_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "aalink", None)
     with pytest.raises(ConfigError, match=r"pip install 'corybant\[link\]'"):
         load_aalink()
+
+
+class Session:
+    """What the clock does with a Link session, without a network."""
+
+    def __init__(self, peers: int) -> None:
+        self.num_peers, self.tempo, self.beat, self.playing = peers, 120.0, 3.0, False
+
+
+@pytest.mark.parametrize(("peers", "own_bpm", "tempo"), [(0, 128.0, 128.0), (0, None, 120.0), (1, 128.0, 120.0)])
+def test_the_session_has_our_tempo_only_while_we_are_alone(peers, own_bpm, tempo, monkeypatch):
+    monkeypatch.setattr("bridges.clock_link.load_aalink", lambda: None)
+    clock, session = LinkClock("", ClockMap()), Session(peers)
+    clock.own_bpm = lambda: own_bpm
+    clock._poll(session)
+    assert session.tempo == tempo
+
+
+def test_a_transport_counts_once_it_was_seen_to_run(monkeypatch):
+    monkeypatch.setattr("bridges.clock_link.load_aalink", lambda: None)
+    clock, session = LinkClock("", anchored()), Session(1)
+    playing = []
+    for session.playing in (False, True, False):
+        clock._poll(session)
+        playing.append(clock.read().playing)
+    assert playing == [True, True, False]
 
 
 def in_namespace(needs, folder: Path, *scripts: list[str]) -> list[str]:
