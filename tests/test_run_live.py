@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from doubles import click_track, ear_double, planner_double, planner_dying
+from doubles import LoudEar, click_track, ear_double, planner_double, planner_dying
 from websockets.sync.client import connect
 
 import run_live
@@ -143,7 +143,21 @@ def test_listen_only_is_a_take_without_poses(clicks, tmp_path, more):
     take = tmp_path / "t"
     assert run_live.main(["--input", clicks, "--listen-only", "--seconds", "1", "--take", str(take), *more]) == 0
     names = {path.name for path in take.iterdir()}
-    assert "poses.npz" not in names and {"audio.flac", "beats.tsv", "predictions.tsv", "metrics.json"} <= names
+    written = {"audio.flac", "beats.tsv", "predictions.tsv", "sections.tsv", "metrics.json"}
+    assert "poses.npz" not in names and written <= names
+    assert (take / "sections.tsv").read_text().startswith("time_s\twhat\tprobability\n")
+    assert 'ear = "loud-1"' in (take / "take.toml").read_text()
+
+
+def test_a_take_of_another_ear_is_not_replayed(clicks, tmp_path, monkeypatch, capsys):
+    class Other(LoudEar):
+        identity = "loud-2"
+
+    take = str(tmp_path / "t")
+    assert run_live.main(["--input", clicks, "--offline", "--seconds", "1", "--take", take]) == 0
+    monkeypatch.setattr(run_live, "load_own_ear", Other)
+    assert run_live.main(["--replay", take]) == 2
+    assert "was heard by the ear 'loud-1'; here is 'loud-2'" in capsys.readouterr().err
 
 
 def test_check_is_one_screen(clicks, capsys):
@@ -152,6 +166,7 @@ def test_check_is_one_screen(clicks, capsys):
     assert len(lines) <= 24
     for start in (
         "input     clicks.wav",
+        "ear       loud-1",
         "model     double-1",
         "plan ",
         "horizon   ",

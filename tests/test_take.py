@@ -100,7 +100,12 @@ def test_the_show_is_read_back_as_it_was(tmp_path):
     record(tmp_path / "t")
     assert read_take(tmp_path / "t").show == SHOW
     table = tomllib.loads((tmp_path / "t" / "take.toml").read_text())
-    assert table["take"]["model"] == "double-1" and table["take"]["seed"] == 7 and table["versions"]["numpy"]
+    assert (
+        table["take"]["ear"] == "loud-1"
+        and table["take"]["model"] == "double-1"
+        and table["take"]["seed"] == 7
+        and table["versions"]["numpy"]
+    )
 
 
 @pytest.mark.parametrize("block", [64, 777])
