@@ -25,7 +25,7 @@ SECONDS, WARM_S = 20.0, 2.0  #: length of a stretch; its beginning, which has no
 LOOK_WEIGHTS = (1.0, 0.7)  #: of the losses of beat and downbeat
 FRAME_WEIGHTS = dict.fromkeys(FRAME_HEADS, 0.1) | {"pulse": 0.2, "drop": 0.2}
 KIND_WEIGHT = 0.05
-POSITIVE = 3.0  #: how much more a missed beat costs than an invented one, look for look
+POSITIVE = 1.0  #: how much more a missed beat costs than an invented one; at 1 an activation is a probability
 
 
 def batch_of(pieces: list[Piece], count: int, rng: np.random.Generator) -> Stretch:
@@ -40,9 +40,9 @@ def loss_of(model: EarNet, batch: Stretch) -> tuple[torch.Tensor, dict[str, floa
     looks, frames, embedding, _ = model(spectra, model.start(len(spectra)))
     warm = int(WARM_S * 60)
     goal, told = torch.from_numpy(batch.looks)[:, warm:], looks.float()[:, warm:]
-    entropy = F.binary_cross_entropy_with_logits(told, goal, reduction="none", pos_weight=torch.tensor(POSITIVE)).mean(
-        (0, 1)
-    )
+    known, weight = (goal >= 0).float(), torch.tensor(POSITIVE)
+    entropy = F.binary_cross_entropy_with_logits(told, goal.clamp(0, 1), reduction="none", pos_weight=weight) * known
+    entropy = entropy.sum((0, 1)) / known.sum((0, 1)).clamp(min=1)
     parts = {"beat": entropy[0], "downbeat": entropy[1]}
     total = sum(w * part for w, part in zip(LOOK_WEIGHTS, parts.values(), strict=True))
     goal, told = torch.from_numpy(batch.frames)[:, warm // 2 :], frames.float()[:, warm // 2 :]
