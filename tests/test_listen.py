@@ -78,7 +78,7 @@ def test_beats_of_a_drum_machine_are_predicted(bpm):
     _, heard = hear(drums(12.0, bpm))
     last = heard[-1].beat
     assert abs(last.bpm / bpm - 1) < 0.01
-    assert last.confidence > 0.7
+    assert last.confidence > 0.5
     for ahead_s in (0.0, 0.5):
         beats = predictions(heard, ahead_s)
         error = error_s(beats[(beats > 5) & (beats < 12)], bpm, 0.25)
@@ -127,7 +127,7 @@ def test_nothing_is_invented_in_silence():
 def test_tempo_coasts_through_silence_with_falling_confidence_and_comes_back():
     _, heard = hear(np.concatenate([drums(12.0, 120.0), silence(8), drums(8.0, 100.0)]))
     at = {s: heard[s * MODEL_HZ - 1] for s in (12, 14, 20, 28)}
-    assert at[12].beat.confidence > 0.7 and not at[12].silence
+    assert at[12].beat.confidence > 0.5 and not at[12].silence
     assert at[14].silence and at[14].beat.confidence < at[12].beat.confidence
     assert abs(at[14].beat.bpm - 120) < 3 and abs(at[20].beat.bpm - 120) < 3
     beats = predictions(heard[13 * MODEL_HZ : 20 * MODEL_HZ], 0.0)

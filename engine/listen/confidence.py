@@ -20,8 +20,8 @@ class Grounds:
     steady: float  #: how long the clock has followed the same beat: 1 - exp(-t / 4 s)
 
 
-BIAS = -4.0
-WEIGHTS = Grounds(share=3.0, pulse=2.0, strength=1.0, agreement=1.0, even=0.5, steady=0.5)
+BIAS = -2.51
+WEIGHTS = Grounds(share=1.46, pulse=1.13, strength=1.63, agreement=0.41, even=0.11, steady=0.05)
 STEADY_S = 4.0
 
 
