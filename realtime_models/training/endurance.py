@@ -17,7 +17,7 @@ from engine.sources import open_file
 from realtime_models.backends import load_model
 from realtime_models.training.data import data_root
 from realtime_models.training.judge.body import BodyScore, body_score
-from realtime_models.training.judge.evaluate import TEN_MINUTES_S, TEST_TRACKS, VALIDATION_TRACKS
+from realtime_models.training.judge.programme import LONG_S, SONGS, VALIDATION
 from realtime_models.training.judge.report import table
 from realtime_models.training.judge.systems.model import Danced, Music, Track, dancer_of, hear, programme, read_track
 
@@ -91,9 +91,9 @@ def main() -> None:
     args = parser.parse_args()
     folder = data_root() / "music"
     model = load_model()
-    songs = programme([read_track(folder, name) for name in (*TEST_TRACKS, *VALIDATION_TRACKS)], TEN_MINUTES_S)
+    songs = programme([read_track(folder, name) for name in (*SONGS, *VALIDATION)], LONG_S)
     rows = []
-    for name, music in (("one song", hear(one_song(TEN_MINUTES_S))), ("songs", hear(songs))):
+    for name, music in (("one song", hear(one_song(LONG_S))), ("songs", hear(songs))):
         for style in args.styles:
             for seed in args.seeds:
                 danced = dancer_of(model)(in_style(music, style), seed)
