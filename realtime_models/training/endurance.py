@@ -17,8 +17,8 @@ from engine.sources import open_file
 from realtime_models.backends import load_model
 from realtime_models.training.data import data_root
 from realtime_models.training.judge.body import BodyScore, body_score
+from realtime_models.training.judge.page import grid
 from realtime_models.training.judge.programme import LONG_S, SONGS, VALIDATION
-from realtime_models.training.judge.report import table
 from realtime_models.training.judge.systems.model import Danced, Music, Track, dancer_of, hear, programme, read_track
 
 LEAST, MOST = 0.7, 1.3  #: last minute's mean joint speed over the first's
@@ -79,7 +79,7 @@ between {LEAST} and {MOST}, nothing frozen, sunk or off a stage of 2.5 m radius,
 energy is relative to what was heard before (the same song counts as louder after a quiet one), so only the one song
 keeps the question apart from the music.
 
-{table(HEAD, list(rows))}
+{grid(HEAD, list(rows))}
 """
 
 
