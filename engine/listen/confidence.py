@@ -20,8 +20,8 @@ class Grounds:
     steady: float  #: how long the clock has followed the same beat: 1 - exp(-t / 4 s)
 
 
-BIAS = -2.51
-WEIGHTS = Grounds(share=1.46, pulse=1.13, strength=1.63, agreement=0.41, even=0.11, steady=0.05)
+BIAS = -2.40
+WEIGHTS = Grounds(share=0.67, pulse=0.61, strength=2.43, agreement=0.48, even=0.55, steady=0.06)
 STEADY_S = 4.0
 
 

@@ -23,7 +23,7 @@ _BPM = 60.0 * TICK_HZ / PERIODS
 
 _PRIOR_BPM, _PRIOR_OCTAVES = 118.0, 0.8  # where a tempo is looked for when nothing is known
 _BUMP_TICKS = 1.6  # how wide a beat is in the activation
-_SHARE = 2.8  # odds below 1 : 1.8 speak against a beat; the network counts beats thrice and errs alike for minutes
+_SHARE = 9.0  # 1 / how usual a beat is, look for look: less slows the tempo read, more doubles it
 _TRUST = 0.35  # how much of a tick's evidence counts; ticks are not independent
 _LEAST = 0.02  # an activation is never surer than this
 _TEMPO_CHANGE = 70.0
