@@ -27,7 +27,7 @@ from realtime_models.training.judge.systems.point_cloud import (
     paired,
     square_distances,
 )
-from realtime_models.training.judge.systems.walk import STAGE_M, axis_at, find_walk, perform, stays
+from realtime_models.training.judge.systems.walk import STAGE_M, axis_at, dance, find_walk, perform, stays
 
 BEATS_S = np.arange(0.4, 40, 0.52)
 
@@ -169,14 +169,14 @@ def test_ways_lead_both_ways_and_back_along_the_inverse():
 
 
 def test_the_dance_is_on_the_beat(made_up):
-    root, rotations = made_up.dance(BEATS_S, 20)
+    root, rotations = dance(made_up, BEATS_S, 20)
     assert root.shape == (1200, 3) and rotations.shape == (1200, 22, 4) and root.dtype == np.float32
     got = score.beat_score(score.motion_beats(root, rotations, 60), BEATS_S[BEATS_S < 20])
     assert got.r(1) > 0.9 and abs(got.lag_s(1)) < 0.02 and got.hits.f1 > 0.85
 
 
 def test_real_dance_comes_nearer_to_the_beat_than_it_was(danced):
-    root, rotations = danced.dance(BEATS_S, 20)
+    root, rotations = dance(danced, BEATS_S, 20)
     r = score.beat_score(score.motion_beats(root, rotations, 60), BEATS_S[BEATS_S < 20]).r(1)
     own = [score.beat_score(score.motion_beats(t.root, t.rotations, 30), BEATS_S).r(1) for t in danced.clips]
     assert r > max(own) + 0.2
@@ -201,7 +201,7 @@ def test_a_walk_is_whole_and_within_its_limits(danced):
 
 def test_nothing_jumps(danced):
     """At its seams the dance moves no faster than real dance does anywhere."""
-    root, rotations = danced.dance(BEATS_S, 20, fps=30, seed=2)
+    root, rotations = dance(danced, BEATS_S, 20, fps=30, seed=2)
     assert np.isfinite(root).all() and np.linalg.norm(rotations, axis=-1) == pytest.approx(np.ones((600, 22)), abs=1e-5)
     fastest = max(
         np.linalg.norm(np.diff(joint_positions(t.root, t.rotations), axis=0), axis=-1).max() for t in danced.clips
@@ -212,7 +212,7 @@ def test_nothing_jumps(danced):
 
 
 def test_the_same_seed_gives_the_same_dance_and_another_another(danced):
-    one, again, other = (danced.dance(BEATS_S, 8, seed=s) for s in (1, 1, 2))
+    one, again, other = (dance(danced, BEATS_S, 8, seed=s) for s in (1, 1, 2))
     assert np.array_equal(one[0], again[0]) and np.array_equal(one[1], again[1])
     assert not np.array_equal(one[1], other[1])
 

@@ -52,9 +52,7 @@ class BodyScore:
     floor_p95_m: float  #: 95th percentile of its absolute height,
     floor_within_2cm: float  #: share of standing frames with it at most 2 cm from the floor
     floating_mm: float  #: mean height of the lowest of all joints over the floor, 0 when below it, jumps left out
-    floating_share: (
-        float  #: share of frames with the lowest joint 3 cm or more above the floor, not in a jump
-    )
+    floating_share: float  #: share of frames with the lowest joint 3 cm or more above the floor, not in a jump
     penetration_mm: float  #: depth of the deepest joint below the floor, 0 when above it: mean over all frames
     penetration_p99_mm: float
     sunk_share: float  #: share of frames with a foot joint more than 2 cm below the floor

@@ -10,7 +10,7 @@ from realtime_models.training.judge import beat, music
 from realtime_models.training.judge.columns import score_beats
 from realtime_models.training.judge.dances import Company, Heard, Job, perform_all
 from realtime_models.training.judge.motion import Motion, from_pose
-from realtime_models.training.judge.systems import motion_graph, simple
+from realtime_models.training.judge.systems import motion_graph, simple, walk
 from realtime_models.training.judge.systems.clips_on_grid import Loop, clips_on_grid
 from realtime_models.training.judge.systems.model import Danced, Track, read_track
 
@@ -169,8 +169,8 @@ def dance_baselines(
         "clips on the grid": lambda song, seed: clips_on_grid(
             loops, song.track.beats_s, song.track.seconds, fps=BASELINE_FPS, seed=seed
         ),
-        "motion graph": lambda song, seed: graph.dance(
-            song.track.beats_s, song.track.seconds, fps=BASELINE_FPS, seed=seed
+        "motion graph": lambda song, seed: walk.dance(
+            graph, song.track.beats_s, song.track.seconds, fps=BASELINE_FPS, seed=seed
         ),
         "shuffled clips": lambda song, seed: simple.shuffled_clips(
             loops, song.track.seconds, fps=BASELINE_FPS, seed=seed

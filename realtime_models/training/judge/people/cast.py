@@ -7,7 +7,7 @@ import numpy as np
 
 from realtime_models.training.judge.dances import Company, Heard, Job, perform_all
 from realtime_models.training.judge.motion import JUDGE_HZ, Motion, from_pose
-from realtime_models.training.judge.systems import motion_graph
+from realtime_models.training.judge.systems import motion_graph, walk
 from realtime_models.training.judge.systems.clips import Take
 from realtime_models.training.judge.systems.clips_on_grid import clips_on_grid, read_loops
 from realtime_models.training.judge.systems.model import Track, read_track
@@ -54,9 +54,9 @@ def from_clips(loops: Sequence, tracks: Mapping[str, Track], seed: int, seconds:
     for name, track in tracks.items():
         asked = {"fps": JUDGE_HZ, "seed": seed}
         grid = clips_on_grid(loops, track.beats_s, track.seconds, **asked)
-        walk = graph.dance(track.beats_s, track.seconds, **asked)
+        danced = walk.dance(graph, track.beats_s, track.seconds, **asked)
         dances["clips on the grid"].append(_motion("clips on the grid", name, *grid, JUDGE_HZ))
-        dances["motion graph"].append(_motion("motion graph", name, *walk, JUDGE_HZ))
+        dances["motion graph"].append(_motion("motion graph", name, *danced, JUDGE_HZ))
         starts_s = np.arange(from_s, track.seconds - seconds, seconds)
         dances["real"] += [real_excerpt(loops, name, track, s, seconds, seed + k) for k, s in enumerate(starts_s)]
     return dances

@@ -27,7 +27,6 @@ from realtime_models.training.judge.systems.point_cloud import (
     near_minima,
     paired,
 )
-from realtime_models.training.judge.systems.walk import find_walk, perform
 
 GRID = 2  #: every second frame is compared
 TURN_RAD = 1.2  #: no joint's own rotation may differ more: points do not see a forearm twist, a skinned body shows it
@@ -87,15 +86,6 @@ class Graph:
         ends = np.flatnonzero(~self.nodes.is_beat)
         starts = np.r_[0, ends[:-1] + 1]
         return float((self.nodes.frame[ends] - self.nodes.frame[starts]).sum() / FPS)
-
-    def dance(
-        self, beats_s: np.ndarray, seconds: float, *, fps: float = 60, seed: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Root (F, 3) and rotations (F, 22, 4) xyzw, float32, of a dance of ``seconds`` to true beats (n,) [s].
-
-        The same arguments give the same dance. ValueError when fewer than two beats are given.
-        """
-        return perform(self, find_walk(self, beats_s, seconds, seed), seconds, fps)
 
 
 def build(clips: Sequence[Take], threshold_m: float = THRESHOLD_M) -> Graph:

@@ -8,7 +8,6 @@ walks; the costs are in ``Cost``. A seed moves the start and shakes the costs a 
 
 import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +15,8 @@ from engine.skeleton import quat_slerp
 from realtime_models.training.data import FPS
 from realtime_models.training.judge.systems.clips import STRETCH, Take, sample, turned_and_moved
 from realtime_models.training.judge.systems.clips_on_grid import whole_grid
+from realtime_models.training.judge.systems.motion_graph import Graph
 from realtime_models.training.judge.systems.point_cloud import HALF_BLEND, THRESHOLD_M
-
-if TYPE_CHECKING:
-    from realtime_models.training.judge.systems.motion_graph import Graph
 
 STAGE_M = 2.0  #: radius that the pelvis should not leave
 BEAM = 48  #: walks kept per quarter of a beat
@@ -91,7 +88,17 @@ class Walk:
         return np.array([step.speed for step in self.steps[1:]])
 
 
-def find_walk(graph: "Graph", beats_s: np.ndarray, seconds: float, seed: int = 0) -> Walk:
+def dance(
+    graph: Graph, beats_s: np.ndarray, seconds: float, *, fps: float = 60, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Root (F, 3) and rotations (F, 22, 4) xyzw, float32, of a dance of ``seconds`` to true beats (n,) [s].
+
+    The same arguments give the same dance. ValueError when fewer than two beats are given.
+    """
+    return perform(graph, find_walk(graph, beats_s, seconds, seed), seconds, fps)
+
+
+def find_walk(graph: Graph, beats_s: np.ndarray, seconds: float, seed: int = 0) -> Walk:
     """The cheapest walk found to true beats (n,) [s], from before 0 to past ``seconds``.
 
     ValueError when fewer than two beats are given.
@@ -105,7 +112,7 @@ def find_walk(graph: "Graph", beats_s: np.ndarray, seconds: float, seed: int = 0
 class _Search:
     """Beam search; walks meet in buckets of a quarter of a beat, the best BEAM of each go on."""
 
-    def __init__(self, graph: "Graph", beats_s: np.ndarray, seconds: float, rng: np.random.Generator) -> None:
+    def __init__(self, graph: Graph, beats_s: np.ndarray, seconds: float, rng: np.random.Generator) -> None:
         self.graph, self.rng = graph, rng
         self.grid = whole_grid(beats_s, seconds + LONGEST_S)
         self.numbers = np.arange(len(self.grid), dtype=np.float64)
@@ -292,7 +299,7 @@ class Stay:
     shift: complex
 
 
-def stays(graph: "Graph", walk: Walk) -> list[Stay]:
+def stays(graph: Graph, walk: Walk) -> list[Stay]:
     """The parts of clips that a walk consists of. The axis is 0 at its first node."""
     found, axis, start = [], 0.0, -np.inf
     first = walk.steps[0]
@@ -318,7 +325,7 @@ def axis_at(walk: Walk, times_s: np.ndarray) -> np.ndarray:
     return np.interp(times_s[:, None] + around_s, knots_s, axis).mean(axis=1)
 
 
-def perform(graph: "Graph", walk: Walk, seconds: float, fps: float) -> tuple[np.ndarray, np.ndarray]:
+def perform(graph: Graph, walk: Walk, seconds: float, fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Root (F, 3) and rotations (F, 22, 4) xyzw, float32, of a walk: its clips, blended HALF_BLEND frames each way."""
     at = axis_at(walk, np.arange(round(seconds * fps)) / fps)
     root, rotations = np.zeros((len(at), 3)), np.zeros((len(at), 22, 4))
