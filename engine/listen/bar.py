@@ -84,8 +84,8 @@ def agreement(state: BarState) -> float:
 
 
 def evenness(state: BarState) -> float:
-    """0..1 how alike every second beat is to those between; twice the true tempo is uneven."""
-    return (min(state.on) + 0.05) / (max(state.on) + 0.05)
+    """0..1 how alike every second beat is to those between; twice the true tempo is uneven, and nothing heard is 0."""
+    return min(state.on) / (max(state.on) + 0.05)
 
 
 def still_heard(state: BarState, beat: np.ndarray, period_s: float) -> float:

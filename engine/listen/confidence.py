@@ -20,8 +20,8 @@ class Grounds:
     steady: float  #: how long the clock has followed the same beat: 1 - exp(-t / 4 s)
 
 
-BIAS = -2.40
-WEIGHTS = Grounds(share=0.67, pulse=0.61, strength=2.43, agreement=0.48, even=0.55, steady=0.06)
+BIAS = -2.00
+WEIGHTS = Grounds(share=0.56, pulse=0.56, strength=2.37, agreement=0.18, even=0.67, steady=0.02)
 STEADY_S = 4.0
 
 
