@@ -1,0 +1,146 @@
+"""One generator in training: masked tokens, its own output, the update. Data and loop are ``train_generator``'s."""
+
+from pathlib import Path
+
+import torch
+from torch import distributed as dist
+
+from engine import condition as layout
+from realtime_models.network import Generator, digit_table
+from realtime_models.spec import ModelSpec
+from realtime_models.tokens import Quantiser
+from realtime_models.training.refine import refine
+from realtime_models.training.rows import Batch
+
+
+def soft_targets(spec: ModelSpec, spread: float = 0.35) -> torch.Tensor:
+    """(codes, codes) target distributions: a little of the mass goes to codes one digit step away."""
+    digits = digit_table(spec.levels).float()
+    away = (digits[:, None] - digits[None]).abs().sum(-1)
+    near = torch.exp(-away / spread) * (away <= 2)
+    return near / near.sum(-1, keepdim=True)
+
+
+def share_gradients(model: torch.nn.Module) -> None:
+    """Mean of the gradients over all processes of a distributed run; nothing to do in a single one."""
+    if not dist.is_initialized():
+        return
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+class Trainer:
+    """One generator in training: what a step needs and nothing else."""
+
+    def __init__(self, spec: ModelSpec, *, positions: int, seed: int):
+        self.spec, self.positions = spec, positions
+        self.model = Generator(spec, dropout=0.1)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.quantiser = Quantiser(spec.levels, spec.stages)
+        self.targets = soft_targets(spec)
+        self.random = torch.Generator().manual_seed(seed)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=5e-4, betas=(0.9, 0.98), weight_decay=0.03)
+
+    def uniform(self, *shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=self.random)
+
+    def disturb(self, codes: torch.Tensor) -> torch.Tensor:
+        """History as the show will have it: some tokens a step off."""
+        half = torch.div(self.quantiser.levels, 2, rounding_mode="floor").repeat(self.spec.stages)
+        rate = 0.15 * self.uniform(len(codes), 1, 1, 1)
+        shift = torch.randint(-1, 2, codes.shape, generator=self.random) / half
+        return (codes + shift * (self.uniform(*codes.shape) < rate)).clamp(-1, 1)
+
+    def masks(self, count: int) -> torch.Tensor:
+        """(count, W, G) 1 = to be guessed: everything, a random share, or the later rows and a share of the earlier."""
+        w, g = self.spec.plan_rows, self.spec.groups
+        share = torch.cos(self.uniform(count, 1, 1) * torch.pi / 2)
+        mask = self.uniform(count, w, g) < share
+        kind = self.uniform(count, 1, 1)
+        row = torch.arange(w)[None, :, None]
+        later = row >= torch.randint(0, w, (count, 1, 1), generator=self.random)
+        mask = torch.where(kind < 0.3, torch.ones_like(mask), torch.where(kind < 0.6, mask | later, mask))
+        mask[:, 0, 0] |= mask.sum((1, 2)) == 0
+        return mask
+
+    def windows(
+        self, codes: torch.Tensor, hidden: torch.Tensor, batch: Batch, at: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """History, rows before, conditions and styles of windows that begin after row ``at`` (B, P)."""
+        b = torch.arange(len(codes))[:, None]
+        before = torch.stack([codes[b, at - 1], codes[b, at]], 2)
+        rows = at[..., None] + 1 + torch.arange(self.spec.plan_rows)
+        condition = batch.condition[b[..., None], rows].clone()
+        condition[..., layout.BEAT.stop :] = condition[..., :1, layout.BEAT.stop :]
+        style = batch.style[:, None].expand_as(at)
+        return hidden[b, at].flatten(0, 1), before.flatten(0, 1), condition.flatten(0, 1), style.flatten(), rows
+
+    def own_output(self, codes: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The history with some rows replaced by what the model makes there (parallel scheduled sampling)."""
+        with torch.no_grad():
+            self.model.eval()
+            at = torch.randint(2, codes.shape[1] - self.spec.plan_rows, (len(codes), 3), generator=self.random)
+            hidden = self.model.history(codes, batch.condition, batch.style)
+            history, before, condition, style, rows = self.windows(codes, hidden, batch, at)
+            tokens = refine(self.model, self.quantiser, history, before, condition, style, steps=2, random=self.random)
+            made = self.quantiser.codes(tokens).unflatten(0, at.shape)
+            self.model.train()
+        codes = codes.clone()
+        codes[torch.arange(len(codes))[:, None, None], rows] = made
+        return codes
+
+    def loss(self, batch: Batch, *, own: bool) -> tuple[torch.Tensor, dict[str, float]]:
+        """Cross entropy of masked tokens at random positions."""
+        true = self.quantiser.codes(batch.tokens)
+        codes = self.disturb(self.own_output(true, batch) if own else true)
+        hidden = self.model.history(codes, batch.condition, batch.style)
+        at = torch.randint(1, codes.shape[1] - self.spec.plan_rows, (len(codes), self.positions), generator=self.random)
+        history, before, condition, style, rows = self.windows(codes, hidden, batch, at)
+        drop = (self.uniform(len(condition)) < 0.12)[:, None]
+        condition[..., layout.MUSIC] = torch.where(drop[..., None], 0.0, condition[..., layout.MUSIC])
+        b = torch.arange(len(codes))[:, None, None]
+        goal = batch.tokens[b, rows].flatten(0, 1)
+        goal_codes = true[b, rows].flatten(0, 1)
+        masked = self.masks(len(goal))
+        out = self.model.plan(history, before, goal_codes, masked.float(), condition, style)
+        coarse = self.model.plan.coarse_logits(out).float()[masked].log_softmax(-1)
+        fine = (
+            self.model.plan.fine_logits(out, goal_codes[..., : len(self.spec.levels)]).float()[masked].log_softmax(-1)
+        )
+        wanted = goal[masked]
+        first = -(self.targets[wanted[:, 0]] * coarse).sum(-1).mean()
+        second = -(self.targets[wanted[:, 1]] * fine).sum(-1).mean()
+        hit = (coarse.argmax(-1) == wanted[:, 0]).float().mean().item()
+        return first + 0.5 * second, {"coarse": first.item(), "fine": second.item(), "hit": hit}
+
+    def step(self, batch: Batch, rate: float, *, own: bool) -> dict[str, float]:
+        """One update; the averaged weights follow."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss, told = self.loss(batch, own=own)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        share_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 0.002) if value.is_floating_point() else self.average[name].copy_(value)
+        return told
+
+    def save(self, path: Path, step: int) -> None:
+        """Averaged weights (they ship) and the latest (training goes on from them)."""
+        state = {"spec": self.spec.to_json(), "model": self.average, "latest": self.model.state_dict(), "step": step}
+        torch.save(state, path)
+
+    def validate(self, batch: Batch) -> dict[str, float]:
+        self.model.eval()
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            told = self.loss(batch, own=False)[1]
+        self.model.train()
+        return {f"val_{k}": v for k, v in told.items()}
