@@ -12,9 +12,10 @@ from engine.errors import ConfigError
 from engine.skeleton import JOINTS, forward_kinematics
 from engine.take import TakeHeader, TakeWriter
 from engine.types import Pose
-from realtime_models.training.judge.readers import Reading, read, read_file, read_folder
-from realtime_models.training.judge.readers.audio import read_beats, with_music
-from realtime_models.training.judge.readers.house import (
+from realtime_models.training.judge.audio import read_beats, with_music
+from realtime_models.training.judge.systems.model import Track, hear, said_beats
+from realtime_models.training.motion_files import Reading, read, read_file, read_folder
+from realtime_models.training.motion_files.house import (
     Body,
     along_line,
     complete,
@@ -24,7 +25,6 @@ from realtime_models.training.judge.readers.house import (
     resting_height_m,
     up_axis,
 )
-from realtime_models.training.judge.systems.model import Track, hear, said_beats
 
 
 def body_of(points):

@@ -7,8 +7,8 @@ from foreign_motion import FPS, SCHEMES, J, bvh_text, positions, walk, z_up, z_u
 from engine.errors import ConfigError
 from engine.skeleton import JOINTS, OFFSETS_M, PARENTS, forward_kinematics
 from engine.types import Skeleton
-from realtime_models.training.judge.readers import read_file
-from realtime_models.training.judge.readers.bvh import Bvh, body_of, positions_of, rate_of, read_bvh
+from realtime_models.training.motion_files import read_file
+from realtime_models.training.motion_files.bvh import Bvh, body_of, positions_of, rate_of, read_bvh
 
 WITHIN_M = 1e-3
 

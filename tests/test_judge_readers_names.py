@@ -4,7 +4,7 @@ import pytest
 from foreign_motion import SCHEMES
 
 from engine.skeleton import JOINTS
-from realtime_models.training.judge.readers.names import SPINE, match
+from realtime_models.training.motion_files.names import SPINE, match
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

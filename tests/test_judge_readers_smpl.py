@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from engine.errors import ConfigError
 from engine.skeleton import forward_kinematics
-from realtime_models.training.judge.readers import read_file
-from realtime_models.training.judge.readers.smpl import axis_angle_to_xyzw, matrix_to_axis_angle
+from realtime_models.training.motion_files import read_file
+from realtime_models.training.motion_files.smpl import axis_angle_to_xyzw, matrix_to_axis_angle
 
 WITHIN_M = 1e-3
 
@@ -243,7 +243,7 @@ def test_damaged_files_say_why_in_one_line(tmp_path, name, data, reason):
 
 
 def test_files_beyond_the_bounds_are_refused_unread(tmp_path, monkeypatch):
-    from realtime_models.training.judge.readers import numbers, reading
+    from realtime_models.training.motion_files import numbers, reading
 
     path = save(tmp_path, **good())
     monkeypatch.setattr(reading, "MAX_FRAMES", 10)

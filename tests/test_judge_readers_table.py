@@ -6,7 +6,7 @@ from foreign_motion import SCHEMES, csv_text, positions, z_up
 
 from engine.errors import ConfigError
 from engine.skeleton import JOINTS
-from realtime_models.training.judge.readers import read_file
+from realtime_models.training.motion_files import read_file
 
 WITHIN_M = 1e-3
 T = np.arange(90) / 30

@@ -11,7 +11,7 @@ Usable alone: the measures need numpy and the house's skeleton, nothing of the t
     novelty.py       or copied from the training set?
     intervals.py     how sure is a figure? block bootstrap, paired permutation, what real dance has against itself
     systems/         who dances: the model, and the baselines it has to beat
-    readers/         motion of other systems: SMPL npz, BVH, CSV, takes
+    audio.py         the music that a motion was danced to (the motion: ../motion_files)
     people/          blind pairs for human judges
     evaluate.py      the command; table.py report.py sheets.py animation.py what it writes
 """

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.skeleton import JOINTS, forward_kinematics
+from realtime_models.training.motion_files.motion import joint_speed
 
 BEAT_JOINTS = tuple(JOINTS.index(n) for n in ("pelvis", "head", "left_wrist", "right_wrist", "left_foot", "right_foot"))
 ALL_JOINTS = tuple(range(len(JOINTS)))
@@ -26,7 +27,6 @@ PROMINENCE_SD = 0.15  #: depth of a motion beat in standard deviations of the sp
 PROMINENCE_MIN_M_S = 0.01  #: and never less than this [m/s]
 LEVELS = (0.5, 1.0, 2.0)  #: cycles per beat
 HIT_S = 0.07  #: a motion beat this near a beat is a hit [s]
-_STEP_S = 1 / 30  #: velocity is a difference over twice this, whatever fps, so that 30 and 60 Hz agree
 
 
 def joint_positions(root: np.ndarray, rotations: np.ndarray) -> np.ndarray:
@@ -45,15 +45,6 @@ def smooth(x: np.ndarray, sigma_frames: float) -> np.ndarray:
     padded = np.pad(flat, ((reach, reach), (0, 0)), mode="symmetric")
     out = np.stack([np.convolve(column, kernel, "valid") for column in padded.T], axis=1)
     return out.reshape(x.shape)
-
-
-def joint_speed(positions: np.ndarray, fps: float) -> np.ndarray:
-    """Speed (F, J) [m/s] of positions (F, J, 3): centred difference over 2/30 s, shorter at both ends."""
-    step = max(1, round(_STEP_S * fps))
-    index = np.arange(len(positions))
-    after, before = np.minimum(index + step, len(positions) - 1), np.maximum(index - step, 0)
-    span_s = np.maximum(after - before, 1) / fps
-    return np.linalg.norm(positions[after] - positions[before], axis=-1) / span_s[:, None]
 
 
 def body_speed(

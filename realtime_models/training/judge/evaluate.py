@@ -17,15 +17,15 @@ from pathlib import Path
 from engine.errors import ConfigError
 from realtime_models.training.data import data_root
 from realtime_models.training.judge import columns, findings, music, table
+from realtime_models.training.judge.audio import with_music
 from realtime_models.training.judge.dances import Company
 from realtime_models.training.judge.measures import MEASURES
 from realtime_models.training.judge.motion import Motion
 from realtime_models.training.judge.page import cell_text, grid, read_page, verdict_part
 from realtime_models.training.judge.programme import SEEDS, SONGS
 from realtime_models.training.judge.publish import beside_table, publish
-from realtime_models.training.judge.readers import read
-from realtime_models.training.judge.readers.audio import with_music
 from realtime_models.training.judge.systems.real import real_motions
+from realtime_models.training.motion_files import read
 
 STORED = Path("docs/evaluation.json")
 BEAT_LEVEL = 1.0  #: cycles a beat at which others' motion is judged: nobody's level is chosen after the fact

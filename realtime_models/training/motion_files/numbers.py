@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from realtime_models.training.judge.readers.reading import MAX_BYTES, check_size, refusal
+from realtime_models.training.motion_files.reading import MAX_BYTES, check_size, refusal
 
 _DAMAGED = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError, SyntaxError, RuntimeError),

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from engine.skeleton import quat_multiply, quat_rotate
-from realtime_models.training.judge.motion import Motion
-from realtime_models.training.judge.readers.house import Body, house_or_refuse
-from realtime_models.training.judge.readers.names import SIDES, match
-from realtime_models.training.judge.readers.reading import (
+from realtime_models.training.motion_files.house import Body, house_or_refuse
+from realtime_models.training.motion_files.motion import Motion
+from realtime_models.training.motion_files.names import SIDES, match
+from realtime_models.training.motion_files.reading import (
     Reading,
     check_finite,
     check_frames,

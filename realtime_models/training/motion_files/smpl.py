@@ -15,9 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.skeleton import JOINTS, forward_kinematics
-from realtime_models.training.judge.beat import joint_speed
-from realtime_models.training.judge.motion import Motion
-from realtime_models.training.judge.readers.house import (
+from realtime_models.training.motion_files.house import (
     REST_M_S,
     Body,
     Housing,
@@ -25,8 +23,9 @@ from realtime_models.training.judge.readers.house import (
     turned_root,
     up_axis,
 )
-from realtime_models.training.judge.readers.joints import read_positions
-from realtime_models.training.judge.readers.reading import Reading, check_finite, check_frames, check_rate, refusal
+from realtime_models.training.motion_files.joints import read_positions
+from realtime_models.training.motion_files.motion import Motion, joint_speed
+from realtime_models.training.motion_files.reading import Reading, check_finite, check_frames, check_rate, refusal
 
 ACCEPTED = (
     "SMPL, SMPL+H or SMPL-X arrays as axis-angle: poses (F, 66 or more) or smpl_poses or body_pose (F, 63 or 69) with"

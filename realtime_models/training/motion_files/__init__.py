@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import ConfigError
-from realtime_models.training.judge.motion import Motion
-from realtime_models.training.judge.readers import bvh, joints, smpl, table, take
-from realtime_models.training.judge.readers.numbers import read_npy, read_npz, read_pickle
-from realtime_models.training.judge.readers.reading import Reading, refusal
+from realtime_models.training.motion_files import bvh, joints, smpl, table, take
+from realtime_models.training.motion_files.motion import Motion
+from realtime_models.training.motion_files.numbers import read_npy, read_npz, read_pickle
+from realtime_models.training.motion_files.reading import Reading, refusal
 
 __all__ = ["FORMATS", "Reading", "read", "read_file", "read_folder"]
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.skeleton import JOINTS, OFFSETS_M, quat_multiply
-from realtime_models.training.judge.beat import joint_speed
-from realtime_models.training.judge.readers.names import SIDES, SPINE
-from realtime_models.training.judge.readers.reading import refusal
+from realtime_models.training.motion_files.motion import joint_speed
+from realtime_models.training.motion_files.names import SIDES, SPINE
+from realtime_models.training.motion_files.reading import refusal
 
 LEG_M = float(np.linalg.norm(OFFSETS_M[[4, 7]].astype(np.float64), axis=1).sum())  #: hip to knee to ankle [m]
 REST_M_S = 0.15  #: the lower foot joint slower than this [m/s] rests

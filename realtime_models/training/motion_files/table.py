@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime_models.training.judge.motion import Motion
-from realtime_models.training.judge.readers.house import Body, house_or_refuse
-from realtime_models.training.judge.readers.names import match
-from realtime_models.training.judge.readers.reading import (
+from realtime_models.training.motion_files.house import Body, house_or_refuse
+from realtime_models.training.motion_files.motion import Motion
+from realtime_models.training.motion_files.names import match
+from realtime_models.training.motion_files.reading import (
     Reading,
     check_finite,
     check_frames,

@@ -12,8 +12,8 @@ from engine.replay import read_take
 from engine.skeleton import HOUSE
 from engine.take import AUDIO, SHOW
 from engine.types import POSE_HZ
-from realtime_models.training.judge.motion import Motion, from_pose
-from realtime_models.training.judge.readers.reading import Reading, check_finite, check_frames, refusal
+from realtime_models.training.motion_files.motion import Motion, from_pose
+from realtime_models.training.motion_files.reading import Reading, check_finite, check_frames, refusal
 
 ACCEPTED = "a take folder with take.toml, audio.flac and poses.npz; frame (F,), root (F, P, 3), rotations (F, P, 22, 4)"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.skeleton import JOINTS
-from realtime_models.training.judge.motion import Motion
-from realtime_models.training.judge.readers.house import Body, house_or_refuse
-from realtime_models.training.judge.readers.reading import Reading, check_finite, check_frames, check_rate, refusal
+from realtime_models.training.motion_files.house import Body, house_or_refuse
+from realtime_models.training.motion_files.motion import Motion
+from realtime_models.training.motion_files.reading import Reading, check_finite, check_frames, check_rate, refusal
 
 ACCEPTED = (
     "joint positions (F, J, 3) or (F, 3 J), SMPL's order, J of 22 (HumanML3D), 24 (SMPL), 52 (SMPL+H) or 55 or more"

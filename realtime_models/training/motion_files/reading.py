@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ConfigError
-from realtime_models.training.judge.motion import Motion
+from realtime_models.training.motion_files.motion import Motion
 
 MAX_BYTES = 512 << 20  #: larger files are refused before they are read
 MAX_FRAMES = 1_000_000  #: over two hours at 120 Hz

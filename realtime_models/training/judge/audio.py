@@ -10,8 +10,8 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.sources import open_file
 from realtime_models.training.judge.motion import Motion
-from realtime_models.training.judge.readers.reading import Reading, refusal
 from realtime_models.training.judge.systems.model import BLOCK, Track, hear, said_beats
+from realtime_models.training.motion_files.reading import Reading, refusal
 
 SUFFIXES = (".wav", ".ogg", ".flac", ".mp3")
 BEATS = ".beats"
