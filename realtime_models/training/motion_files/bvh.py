@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import quat_multiply, quat_rotate
-from realtime_models.training.motion_files.house import Body, house_or_refuse
+from engine.skeleton import JOINTS, quat_multiply, quat_rotate
+from realtime_models.training.motion_files.house import Body, house_or_refuse, housed_rest, housed_turns
 from realtime_models.training.motion_files.motion import Motion
-from realtime_models.training.motion_files.names import SIDES, match
+from realtime_models.training.motion_files.names import SIDES, Matched, match
 from realtime_models.training.motion_files.reading import (
     Reading,
     check_finite,
@@ -161,7 +161,12 @@ def _numbers(path: Path, text: str) -> np.ndarray:
 
 
 def positions_of(bvh: Bvh) -> np.ndarray:
-    """Joint positions (F, J, 3) by forward kinematics, in the file's frame and unit.
+    """Joint positions (F, J, 3) of ``kinematics_of``."""
+    return kinematics_of(bvh)[0]
+
+
+def kinematics_of(bvh: Bvh) -> tuple[np.ndarray, np.ndarray]:
+    """Joint positions (F, J, 3) and global rotations (F, J, 4) xyzw, in the file's frame and unit.
 
     Rotation channels apply in the order written, the first outermost. Position channels stand in place of the OFFSET,
     or are added to it where that is what they are: values around zero at a joint whose OFFSET is not.
@@ -181,7 +186,15 @@ def positions_of(bvh: Bvh) -> np.ndarray:
         else:
             places.append(places[parent] + quat_rotate(turns[parent], np.broadcast_to(offset, places[parent].shape)))
             turns.append(quat_multiply(turns[parent], local))
-    return np.stack(places, axis=1)
+    return np.stack(places, axis=1), np.stack(turns, axis=1)
+
+
+def rest_of(bvh: Bvh) -> np.ndarray:
+    """Joint positions (1, J, 3) of the body as its OFFSETs lie: every rotation zero, the root at its OFFSET."""
+    places: list[np.ndarray] = []
+    for offset, parent in zip(bvh.offsets, bvh.parents, strict=True):
+        places.append(offset if parent < 0 else places[parent] + offset)
+    return np.stack(places)[None]
 
 
 def _about(axis: int, angle_rad: np.ndarray) -> np.ndarray:
@@ -203,10 +216,7 @@ def _offset(offset: np.ndarray, columns: dict[str, np.ndarray], *, root: bool) -
 
 def body_of(path: Path, bvh: Bvh, positions: np.ndarray) -> Body:
     """Our joints among those of a file, by name; spine joints by the hierarchy. Raises ConfigError."""
-    dummies = _dummies(bvh, positions)
-    real = [joint for joint, name in enumerate(bvh.names) if not name.endswith(" end site") and joint not in dummies]
-    matched = match([bvh.names[joint] for joint in real])
-    at = {name: real[index] for name, index in matched.joints.items()}
+    real, matched, at = matched_joints(bvh, positions)
     ends = {name: positions[:, child] for name, joint in at.items() for child in _end_sites(bvh, joint)}
     joints = {name: positions[:, joint] for name, joint in at.items()}
     for side in SIDES:  # a forearm that ends in an End Site ends in a wrist
@@ -219,6 +229,14 @@ def body_of(path: Path, bvh: Bvh, positions: np.ndarray) -> Body:
         raise refusal(path, f"no joint found for {', '.join(missing)} among {seen}{more}", ACCEPTED)
     spine = [] if matched.exact_spine else [positions[:, joint] for joint in _spine(bvh, at)]
     return Body(joints, spine, ends)
+
+
+def matched_joints(bvh: Bvh, positions: np.ndarray) -> tuple[list[int], Matched, dict[str, int]]:
+    """Joints that are some, what their names say, and our joint name -> the file's joint."""
+    dummies = _dummies(bvh, positions)
+    real = [joint for joint, name in enumerate(bvh.names) if not name.endswith(" end site") and joint not in dummies]
+    matched = match([bvh.names[joint] for joint in real])
+    return real, matched, {name: real[index] for name, index in matched.joints.items()}
 
 
 def _dummies(bvh: Bvh, positions: np.ndarray) -> set[int]:
@@ -263,9 +281,14 @@ def read(path: Path, fps: float | None = None) -> list[Reading]:
     root = bvh.columns(0)
     if not any(name.endswith("position") and np.ptp(values) > 0 for name, values in root.items()):
         notes.append("the root never travels: foot slide and floor measures say nothing")
-    housed = house_or_refuse(path, body_of(path, bvh, positions_of(bvh)), bvh.fps, ACCEPTED)
+    positions, turns = kinematics_of(bvh)
+    housed = house_or_refuse(path, body_of(path, bvh, positions), bvh.fps, ACCEPTED)
     motion = Motion(path.stem, housed.positions, bvh.fps)
-    return [Reading(motion, (*notes, *housed.notes), start_s=start / bvh.fps)]
+    told = np.full((len(positions), len(JOINTS), 4), np.nan)
+    for name, joint in matched_joints(bvh, positions)[2].items():
+        told[:, JOINTS.index(name)] = housed_turns(turns[:, joint], housed)
+    rest = housed_rest(body_of(path, bvh, rest_of(bvh)), housed)
+    return [Reading(motion, (*notes, *housed.notes), start_s=start / bvh.fps, turns=told, rest=rest)]
 
 
 def _rest_frames(bvh: Bvh) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import JOINTS, OFFSETS_M, quat_multiply
+from engine.skeleton import JOINTS, OFFSETS_M, quat_conjugate, quat_multiply, quat_rotate
 from realtime_models.training.motion_files.motion import joint_speed
 from realtime_models.training.motion_files.names import SIDES, SPINE
 from realtime_models.training.motion_files.reading import refusal
@@ -57,6 +57,7 @@ class Housed:
     turn_xyzw: np.ndarray  #: (4,) what was turned in front of the pelvis' rotation
     mirrored: bool
     notes: tuple[str, ...]
+    scale: float = 1.0  #: metres per unit of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,26 @@ def house(body: Body, fps: float, how: Housing = Housing()) -> Housed:
     origins_m = how.origins_m if (axis, sign) == (1, 1) else {"": 0.0}
     shift_m, note = floor_shift_m(resting_height_m(whole, fps), how.believe_floor, origins_m)
     whole[..., 1] -= shift_m
-    return Housed(whole, np.array(_TURNS[axis, sign], np.float64), mirrored, (*notes, *note))
+    return Housed(whole, np.array(_TURNS[axis, sign], np.float64), mirrored, (*notes, *note), scale)
+
+
+def housed_rest(body: Body, housed: Housed) -> np.ndarray:
+    """Joints (22, 3) [m] of another pose (one frame) of a body that was housed, floor apart."""
+    factor = housed.scale * np.array([-1.0 if housed.mirrored else 1.0, 1.0, 1.0])
+
+    def brought(points: np.ndarray) -> np.ndarray:
+        return quat_rotate(np.broadcast_to(housed.turn_xyzw, (len(points), 4)), points) * factor
+
+    joints = {name: brought(points) for name, points in body.joints.items()}
+    ends = {name: brought(points) for name, points in body.ends.items()}
+    return complete(joints, [brought(points) for points in body.spine], ends)[0][0]
+
+
+def housed_turns(turns: np.ndarray, housed: Housed) -> np.ndarray:
+    """Global rotations (F, 4) of a file's joint as turns of the housed body: no turn in the file is none here."""
+    turn = np.broadcast_to(housed.turn_xyzw, turns.shape)
+    turned = quat_multiply(quat_multiply(turn, turns), quat_conjugate(turn))
+    return turned * [1.0, -1.0, -1.0, 1.0] if housed.mirrored else turned
 
 
 def house_or_refuse(path: Path, body: Body, fps: float, accepted: str, how: Housing = Housing()) -> Housed:

@@ -23,6 +23,8 @@ class Reading:
     start_s: float = 0.0  #: time of the first frame in the file's own music [s]
     sound: Path | None = None  #: music that came with it (a take's); music named like the file goes first
     heard_beats_s: np.ndarray | None = None  #: beats that a take's listener said, in that music [s]
+    turns: np.ndarray | None = None  #: (F, 22, 4) global turns of the file's joints from its rest pose, nan = unknown
+    rest: np.ndarray | None = None  #: (22, 3) [m] that rest pose
 
 
 def refusal(path: Path, reason: str, accepted: str) -> ConfigError:
