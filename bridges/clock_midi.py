@@ -4,7 +4,6 @@ Needs the extra ``midi`` (python-rtmidi). The decoder and the loop that filters 
 callback and a thread that opens the port again are the edge.
 """
 
-import contextlib
 import math
 import sys
 import threading
@@ -34,7 +33,10 @@ _LEAPS = 3  # in a row: begin anew
 _READY_CLOCKS = 12
 _LEAK = 5e-4  # how fast [s/s] the least delay seen is forgotten
 _DELAY_MOST_S = 0.1
-_REOPEN_S = 1.0
+_REOPEN_S = 1.0  # from look to look at the port
+_PATIENCE_MOST_S = 30.0  # so long at most until a port that is there but silent is opened again
+_REMEMBERED_S = 30.0  # after a longer loss nobody knows how far the song went on
+_SAME_TEMPO = 0.02  # nor when the clock comes back with another tempo
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class MidiClockState:
     position: int | None = None  #: clocks from the song's beginning to the newest clock; None = not known
     next_position: int | None = None  #: of the clock that comes, after start, continue or a song position
     playing: bool = False
+    before_s: float = 0.0  #: period of a clock before a loss that was counted over, until the new one is known
 
 
 def midi_step(state: MidiClockState, message: Sequence[int], t_s: float) -> MidiClockState:
@@ -109,23 +112,38 @@ def midi_step(state: MidiClockState, message: Sequence[int], t_s: float) -> Midi
         case [0xF8]:
             return _clock(state, t_s)
         case [0xFA]:
-            return replace(state, playing=True, next_position=0)
+            return replace(state, playing=True, next_position=0, before_s=0.0)
         case [0xFB]:
             return replace(state, playing=True, next_position=_upcoming(state))
         case [0xFC]:
             return replace(state, playing=False, next_position=_upcoming(state))
         case [0xF2, low, high]:
-            return replace(state, next_position=SIXTEENTH * (low + 128 * high))
+            return replace(state, next_position=SIXTEENTH * (low + 128 * high), before_s=0.0)
     return state
 
 
 def _clock(state: MidiClockState, t_s: float) -> MidiClockState:
     loop = loop_step(state.loop, t_s)
+    if state.loop is not None and loop.clocks == 1:
+        state = _over_loss(state, state.loop, t_s)
+    elif state.before_s and loop.clocks >= _READY_CLOCKS:
+        same = abs(loop.period_s / state.before_s - 1.0) < _SAME_TEMPO
+        state = replace(state, before_s=0.0, position=state.position if same else None)
     if not state.playing:
         return replace(state, loop=loop)
     if state.next_position is not None:
         return replace(state, loop=loop, position=state.next_position, next_position=None)
     return replace(state, loop=loop, position=None if state.position is None else state.position + 1)
+
+
+def _over_loss(state: MidiClockState, before: Loop, t_s: float) -> MidiClockState:
+    """The first clock after a loss: the song went on in its tempo meanwhile, or nobody knows where it is."""
+    if not state.playing or state.position is None or state.next_position is not None:
+        return state
+    if before.clocks < _READY_CLOCKS or t_s - before.raw_s > _REMEMBERED_S:
+        return replace(state, position=None, before_s=0.0)
+    passed = round((t_s - before.time_s) / before.period_s)
+    return replace(state, position=state.position + passed - 1, before_s=before.period_s)
 
 
 def _upcoming(state: MidiClockState) -> int:
@@ -188,13 +206,15 @@ class MidiClock:
         self._state = MidiClockState()
         self._stamps: Stamps | None = None
         self._input: Any = None
+        self._heard_s, self._opened_s = -math.inf, -math.inf  # of the newest message; when the port was opened
+        self._patience_s = _REOPEN_S
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_open, name="midi clock", daemon=True)
         self._counts = {"messages": 0, "reopens": 0}
 
     def start(self) -> None:
         """Open the port. Raises ConfigError: no MIDI on this machine, or no such port (with what exists)."""
-        self._open()
+        self._open(now_s())
         self._thread.start()
 
     def stop(self) -> None:
@@ -212,44 +232,64 @@ class MidiClock:
     def stats(self) -> dict[str, int]:
         return dict(self._counts)
 
-    def _open(self) -> None:
+    def look(self, mono_s: float) -> None:
+        """Open the port again by its name when it is gone, or may be; never raises. Once a second, by the thread.
+
+        One that came back between two looks is there but says nothing. So a port that fell silent while the song
+        played is opened again too: after a second, then less and less often, because a start could be missed meanwhile.
+        """
+        if not self._port or mono_s - self._heard_s < _REOPEN_S:
+            return
+        try:
+            if self._input is not None and _is_there(self._port, self._input.get_ports()):
+                if self._heard_s > self._opened_s:
+                    self._patience_s = _REOPEN_S
+                if not self._state.playing or mono_s - max(self._opened_s, self._heard_s) < self._patience_s:
+                    return
+            self._close()
+            self._open(mono_s)
+        except (ConfigError, self._rtmidi.RtMidiError, SystemError):
+            return  # not yet
+        self._patience_s = min(2.0 * self._patience_s, _PATIENCE_MOST_S)
+        self._counts["reopens"] += 1
+
+    def _open(self, mono_s: float) -> None:
         source = _midi_in(self._rtmidi)
         try:
-            if self._port:
-                source.open_port(find_port(self._port, source.get_ports()))
-            elif sys.platform == "win32":
-                ports = ", ".join(source.get_ports()) or "none"
-                raise ConfigError(f"--ear midi needs a port's name here: --ear 'midi:NAME'; there is: {ports}")
-            else:
-                source.open_virtual_port(PORT)
+            self._choose(source)
         except (self._rtmidi.RtMidiError, SystemError) as error:
+            source.delete()
             raise ConfigError(f"--ear midi: the port cannot be opened: {' '.join(str(error).split())}") from error
+        except ConfigError:
+            source.delete()
+            raise
         # Everything is taken, because the driver's time differences are from message to message.
         source.ignore_types(sysex=False, timing=False, active_sense=False)
-        self._stamps = None
+        self._stamps, self._opened_s = None, mono_s
         source.set_callback(self._hear)
         self._input = source
+
+    def _choose(self, source: Any) -> None:
+        if self._port:
+            source.open_port(find_port(self._port, source.get_ports()))
+        elif sys.platform == "win32":
+            ports = ", ".join(source.get_ports()) or "none"
+            raise ConfigError(f"--ear midi needs a port's name here: --ear 'midi:NAME'; there is: {ports}")
+        else:
+            source.open_virtual_port(PORT)
 
     def _hear(self, event: tuple[list[int], float], _data: Any = None) -> None:
         """From the driver's thread."""
         arrived_s = now_s()
         message, delta_s = event
+        self._heard_s = arrived_s
         self._stamps, t_s = stamp_step(self._stamps, delta_s, arrived_s)
         self._state = midi_step(self._state, message, t_s)
         self._counts["messages"] += 1
 
     def _keep_open(self) -> None:
-        """A port that was unplugged is opened again by its name."""
         while not self._stop.wait(_REOPEN_S):
-            loop = self._state.loop
-            if not self._port or (loop and now_s() - loop.raw_s < _REOPEN_S):
-                continue
-            with contextlib.suppress(ConfigError):
-                if self._input is not None and _is_there(self._port, self._input.get_ports()):
-                    continue
-                self._close()
-                self._open()
-                self._counts["reopens"] += 1
+            self.look(now_s())
 
     def _close(self) -> None:
         source, self._input = self._input, None

@@ -5,9 +5,11 @@ import sys
 import numpy as np
 import pytest
 
+from bridges import clock_midi
 from bridges.clock_midi import (
     LOST_S,
     Beat,
+    MidiClock,
     MidiClockState,
     beat2clock,
     find_port,
@@ -186,3 +188,190 @@ def test_an_absent_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "rtmidi", None)
     with pytest.raises(ConfigError, match=r"pip install 'corybant\[midi\]'"):
         load_rtmidi()
+
+
+def test_a_short_loss_is_counted_over():
+    state, t_s = play(midi_step(MidiClockState(), START, 1.0), 1.01, 100)  # the newest is clock 99
+    back_s = t_s + 150 * TICK_S  # 150 clocks were lost, 100..249
+    state, t_s = play(state, back_s, 30)
+    assert state.position == 99 + 150 + 30
+    beat = newest_beat(state, t_s)
+    assert (beat.number, beat.playing) == (11, True)  # clock 264 of 279
+    assert beat.mono_s == pytest.approx(1.01 + 264 * TICK_S, abs=0.001)
+
+
+@pytest.mark.parametrize(("away_s", "tick_s"), [(31.0, TICK_S), (3.0, 0.96 * TICK_S)])
+def test_after_a_long_loss_or_in_another_tempo_nobody_knows_the_place(away_s, tick_s):
+    state, t_s = play(midi_step(MidiClockState(), START, 1.0), 1.01, 100)
+    state, t_s = play(state, t_s + away_s, 40, tick_s)
+    assert newest_beat(state, t_s) is None
+    state, t_s = play(midi_step(state, START, t_s - 0.001), t_s, 1, tick_s)
+    assert newest_beat(state, t_s).number == 0
+
+
+def test_a_start_soon_after_a_loss_is_believed_in_any_tempo():
+    state, t_s = play(midi_step(MidiClockState(), START, 1.0), 1.01, 100)
+    state, t_s = play(state, t_s + 2.0, 3, 0.8 * TICK_S)
+    state, t_s = play(midi_step(state, START, t_s - 0.001), t_s, 30, 0.8 * TICK_S)
+    assert (state.position, newest_beat(state, t_s).number) == (29, 1)
+
+
+def test_a_loss_after_a_stop_moves_nothing():
+    state, t_s = play(midi_step(MidiClockState(), START, 1.0), 1.01, 100)
+    state = midi_step(state, STOP, t_s)
+    state, t_s = play(midi_step(state, CONTINUE, t_s + 5.0), t_s + 5.001, 20)
+    assert state.position == 99 + 20
+
+
+class System:
+    """MIDI as far as a clock's input sees it: ports that come and go, and the time."""
+
+    API_LINUX_ALSA = 1
+    RtMidiError = type("RtMidiError", (Exception,), {})
+
+    def __init__(self) -> None:
+        self.ports: dict[str, object] = {}  # a port that comes back is another one of the same name
+        self.inputs: list[Input] = []
+        self.broken = False
+        self.time_s = 100.0
+
+    def get_compiled_api(self):
+        return [2]
+
+    def MidiIn(self, api, name):
+        self.inputs.append(Input(self))
+        return self.inputs[-1]
+
+    def plug(self, name: str) -> None:
+        self.ports[name] = object()
+
+    def unplug(self, name: str) -> None:
+        del self.ports[name]
+
+    def send(self, name: str, *messages: list[int], every_s: float = TICK_S) -> None:
+        for message in messages:
+            for one in self.inputs:
+                if one.callback and one.source is self.ports[name]:
+                    one.callback((message, every_s), None)
+            self.time_s += every_s
+
+
+class Input:
+    def __init__(self, system: System) -> None:
+        self.system, self.source, self.callback, self.deleted = system, None, None, False
+
+    def get_ports(self):
+        if self.system.broken:
+            raise System.RtMidiError("the service is away")
+        return list(self.system.ports)
+
+    def open_port(self, index):
+        self.source = list(self.system.ports.values())[index]
+
+    def ignore_types(self, **types):
+        assert types == {"sysex": False, "timing": False, "active_sense": False}
+
+    def set_callback(self, callback):
+        self.callback = callback
+
+    def cancel_callback(self):
+        self.callback = None
+
+    def close_port(self):
+        self.source = None
+
+    def delete(self):
+        self.deleted = True
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """A system with the port of a sequencer, in the place of rtmidi and of the time."""
+    made = System()
+    made.plug("Sequencer out")
+    monkeypatch.setattr(clock_midi, "load_rtmidi", lambda: made)
+    monkeypatch.setattr(clock_midi, "now_s", lambda: made.time_s)
+    return made
+
+
+@pytest.fixture
+def followed(system):
+    """A clock whose port is open; the test looks at the port itself, at the times that it wants."""
+    stream = ClockMap()
+    stream.observe(0.0, system.time_s)
+    clock = MidiClock("sequencer", stream)
+    clock._open(system.time_s)
+    system.send("Sequencer out", START, every_s=0.0)
+    system.send("Sequencer out", *[CLOCK] * 60)
+    assert clock.read().playing
+    return clock
+
+
+def pass_time(system, clock, seconds):
+    """Time passes in silence, with a look at the port every second, as the thread does."""
+    for _ in range(seconds):
+        system.time_s += 1.0
+        clock.look(system.time_s)
+
+
+def test_a_port_that_vanished_is_opened_again_and_the_beat_goes_on(system, followed):
+    system.unplug("Sequencer out")
+    away_s = system.time_s
+    pass_time(system, followed, 6)
+    assert followed.read() is None and followed.stats()["reopens"] == 0
+    assert all(one.deleted for one in system.inputs)  # nothing is left behind by looking
+    system.plug("Sequencer out")
+    pass_time(system, followed, 1)
+    assert followed.stats()["reopens"] == 1
+    system.time_s = away_s + 400 * TICK_S  # the sequencer went on meanwhile
+    system.send("Sequencer out", *[CLOCK] * 60)
+    reading = followed.read()
+    assert reading.count == 21 and reading.playing  # 60 + 400 + 60 clocks: the newest is 519, beat 21 clock 504
+    assert reading.anchor_s == pytest.approx(504 * TICK_S, abs=0.002)
+
+
+def test_a_port_that_came_back_between_two_looks_is_opened_again(system, followed):
+    system.unplug("Sequencer out")
+    system.plug("Sequencer out")  # the same name, and no message reaches us
+    system.send("Sequencer out", *[CLOCK] * 30)
+    assert followed.read() is None
+    pass_time(system, followed, 1)
+    assert followed.stats()["reopens"] == 1
+    heard = followed.stats()["messages"]
+    system.send("Sequencer out", *[CLOCK] * 30)
+    assert followed.stats()["messages"] == heard + 30 and followed.read().playing
+
+
+def test_a_silent_port_is_opened_less_and_less_often(system, followed):
+    pass_time(system, followed, 120)  # after 1 s, then 2, 4, 8, 16, 30 and 30 s later
+    assert 6 <= followed.stats()["reopens"] <= 9
+    system.send("Sequencer out", CLOCK, STOP)
+    before = followed.stats()["reopens"]
+    pass_time(system, followed, 60)  # silent because it was stopped: nothing is amiss
+    assert followed.stats()["reopens"] == before
+
+
+def test_a_midi_service_that_breaks_is_tried_until_it_is_back(system, followed):
+    system.broken = True
+    pass_time(system, followed, 5)
+    assert followed.read() is None
+    system.broken = False
+    pass_time(system, followed, 40)
+    assert followed.stats()["reopens"] >= 1
+    system.send("Sequencer out", *[CLOCK] * 30)
+    assert followed.stats()["messages"] == 61 + 30
+
+
+def test_the_thread_looks_and_ends(system):
+    clock = MidiClock("sequencer", ClockMap())
+    clock.start()
+    clock.stop()
+    clock.stop()
+    assert not clock._thread.is_alive() and system.inputs[-1].deleted
+
+
+def test_a_port_that_was_never_there_is_refused_with_what_there_is(system):
+    clock = MidiClock("tr-8", ClockMap())
+    with pytest.raises(ConfigError, match="no such port"):
+        clock.start()
+    assert system.inputs[-1].deleted

@@ -1,11 +1,13 @@
 """MIDI clock against a real peer: another process that sends it over JACK, on a server of our own."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,17 +45,16 @@ def scheduling() -> list[str]:
     return ["--realtime", "-P", "10"] if allowed else ["--no-realtime"]
 
 
-@pytest.fixture(scope="module")
-def jack(module_needs, tmp_path_factory):
-    """The environment in which JACK's clients find our own server."""
-    module_needs.module("rtmidi", INSTALL)
-    name = f"corybant-{os.getpid()}"
-    server = [module_needs.program("jackd", INSTALL), "-n", name, *scheduling()]
-    server += ["-S", "-t", "5000"]  # wait for late clients: otherwise a busy machine loses messages
+@contextlib.contextmanager
+def jack_server(needs, folder: Path, *how: str) -> Iterator[dict[str, str]]:
+    """The environment in which JACK's clients find a server of our own, that runs ``how`` it is told."""
+    needs.module("rtmidi", INSTALL)
+    name = f"corybant-{os.getpid()}-{folder.name}"
+    server = [needs.program("jackd", INSTALL), "-n", name, *scheduling(), *how]
     server += ["-d", "dummy", "-r", "48000", "-p", "128"]
-    log = (tmp_path_factory.mktemp("jack") / "log").open("w+")
+    log = (folder / "log").open("w+")
     running = subprocess.Popen(server, stdout=log, stderr=log)
-    wait = [module_needs.program("jack_wait", INSTALL), "-w", "-s", name, "-t", "20"]
+    wait = [needs.program("jack_wait", INSTALL), "-w", "-s", name, "-t", "20"]
     try:
         subprocess.run(wait, check=True, capture_output=True, timeout=30)
         yield {
@@ -66,6 +67,13 @@ def jack(module_needs, tmp_path_factory):
         running.kill()  # a server that waits for its clients may not hear anything gentler
         running.wait(10)
         log.close()
+
+
+@pytest.fixture(scope="module")
+def jack(module_needs, tmp_path_factory):
+    """A server that waits for late clients: otherwise a busy machine loses messages."""
+    with jack_server(module_needs, tmp_path_factory.mktemp("jack"), "-S", "-t", "5000") as environment:
+        yield environment
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +192,63 @@ def test_a_stop_coasts_and_continue_is_followed_again(performance):
     assert {one["leader"] for one in stopped} == {"NOBODY"}
     assert stopped[-1]["clock"]["confidence"] < stopped[0]["clock"]["confidence"]
     assert lines_between(lines, continued_s + 0.3, continued_s + 5.0)[-1]["leader"] == PLAYING
+
+
+def sequencer(pipes: dict) -> subprocess.Popen:
+    """A sequencer with a port of its own."""
+    peer = subprocess.Popen(
+        [sys.executable, str(PEERS / "midi_peer.py"), "offer:song out"], stdin=subprocess.PIPE, **pipes
+    )
+    if not Reader(peer).first.wait(30.0):
+        peer.kill()
+        pytest.fail("the sequencer did not start")
+    return peer
+
+
+def say(peer: subprocess.Popen, line: str) -> None:
+    peer.stdin.write(line + "\n")
+    peer.stdin.flush()
+
+
+def wait_until(reader: Reader, followed: bool, press: subprocess.Popen | None = None) -> None:
+    """Until ten lines in a row have a reading, or have none; meanwhile somebody presses start now and then."""
+    from_line, until_s, pressed_s = len(reader.lines), time.perf_counter() + 40.0, 0.0
+    while time.perf_counter() < until_s:
+        if press and time.perf_counter() - pressed_s > 2.0:
+            pressed_s = time.perf_counter()
+            say(press, "start")
+        newest = [json.loads(line) for line in reader.lines[max(from_line, len(reader.lines) - 10) :]]
+        if len(newest) == 10 and all((line["reading"] is not None) == followed for line in newest):
+            return
+        time.sleep(0.1)
+    pytest.fail("nobody was followed" if followed else "what is not there was followed")
+
+
+@pytest.fixture
+def usual_jack(needs, tmp_path):
+    """A server as it usually runs. One that waits for its clients (-S) hangs when one of them leaves."""
+    with jack_server(needs, tmp_path) as environment:
+        yield environment
+
+
+def test_a_sequencer_that_leaves_and_comes_back_is_followed_again(usual_jack, tmp_path):
+    said = (tmp_path / "stderr").open("w+")
+    pipes = {"stdout": subprocess.PIPE, "stderr": said, "text": True, "env": usual_jack}
+    running = [sequencer(pipes)]
+    try:
+        running.append(
+            subprocess.Popen([sys.executable, str(PEERS / "follower.py"), "midi", "song out", "180"], **pipes)
+        )
+        reader = Reader(running[-1])
+        assert reader.first.wait(30.0), Path(said.name).read_text(encoding="utf-8")
+        wait_until(reader, followed=True, press=running[0])
+        say(running[0], "end")  # and its port is gone
+        assert running[0].wait(10.0) == 0
+        wait_until(reader, followed=False)
+        running.append(sequencer(pipes))
+        wait_until(reader, followed=True, press=running[-1])
+    finally:
+        for process in running:
+            process.kill()
+            process.wait(10)
+        said.close()

@@ -1,6 +1,7 @@
 """A sequencer that owns nothing of ours: sends MIDI clock over a JACK port and says when it sent what.
 
-Usage: midi_peer.py PORT_PART. Reads lines from the standard input: "start", "stop", "continue", "locate SIXTEENTHS",
+Usage: midi_peer.py PORT_PART, to send to the port with this in its name, or midi_peer.py offer:NAME, to have a port of
+its own that others open. Reads lines from the standard input: "start", "stop", "continue", "locate SIXTEENTHS",
 "bpm X", "end". Prints "due sent status position" for each message: the monotonic time at which it was due and that at
 which it left, and the clocks from the song's beginning.
 """
@@ -20,6 +21,9 @@ CLOCK, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 def open_port(part: str) -> rtmidi.MidiOut:
     """Waits until the port is there: the other side may be starting."""
     out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="sequencer")
+    if part.startswith("offer:"):
+        out.open_virtual_port(part.removeprefix("offer:"))
+        return out
     deadline_s = time.perf_counter() + 20.0
     while time.perf_counter() < deadline_s:
         for index, name in enumerate(out.get_ports()):
