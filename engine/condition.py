@@ -1,19 +1,28 @@
 """The numbers that condition one token row: everything of the music and of the stage that the network may know. Pure
 numpy.
 
-Training imitates the show through these very functions, so that the two cannot drift apart. A row is 4 model frames
-(133 ms).
+Training imitates the show through these very functions (``hear``, ``music_rows``), so that the two cannot drift apart.
+A row is 4 model frames (133 ms). The layout only grows: a model trained on the first ``n`` numbers is given those.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from engine.types import MODEL_HZ, MusicFeatures
 
 ROW_FRAMES = 4
 BANDS = 4
 TYPICAL_PERIOD_S = 0.55
 BEAT, AUDIO, ENERGY, DELAY, STEER = slice(0, 14), slice(14, 22), 22, 23, slice(24, 29)
-SIZE = 29
+FIRST_SIZE = 29  #: the first layout ended here
+SECTION = slice(29, 36)  #: build, break, drop, change probability, its nearness, phase in the phrase (cos, sin)
+BAR = slice(36, 38)  #: phase in the bar (cos, sin)
+LOUDNESS = slice(38, 40)  #: of now beside the last seconds, and of these beside the last minute
+SPEECH = 40
+BUSY = slice(41, 45)  #: how much happens in each band, over seconds
+EMBEDDING = slice(45, 61)  #: what the music is like
+SIZE = 61
 #: The tempo octave in which bodies were trained; faster or slower music is danced at half or double time.
 FOLD_PERIOD_S = (0.40, 0.92)
 
@@ -54,8 +63,110 @@ def steer_numbers(move: np.ndarray, turn_rad: np.ndarray, known: np.ndarray) -> 
 
 
 STEER_ROWS = 12
-#: What the music says, as against the stage; left out when guidance asks what the body would do without it.
-MUSIC = np.array([*range(BEAT.start, BEAT.stop), *range(AUDIO.start, AUDIO.stop), ENERGY, DELAY])
+
+
+def music_columns(size: int = SIZE) -> np.ndarray:
+    """Which of the first ``size`` numbers the music says, as against the stage; left out when guidance asks what the
+    body would do without it.
+    """
+    return np.setdiff1d(np.arange(size), np.arange(STEER.start, STEER.stop))
+
+
+MUSIC = music_columns()
+
+
+ENERGY_SHARE = 1.0 / (1.2 * MODEL_HZ)  #: of a new frame's energy: the beat's own ups and downs are not the music's
+BUSY_SHARE = 1.0 / (4.0 * MODEL_HZ)
+USUAL_S = 45.0  #: over which the usual loudness of a piece is learnt
+SURE = 0.25  #: beat confidence below which the body is told no beat
+UNHEARD_DB = -90.0  #: nothing was heard yet
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is kept of the music between plans. Never written in place."""
+
+    newest: tuple[MusicFeatures, ...] = ()  #: at most one row of them, the newest last
+    energy: float = 0.5  #: of the music, smoothed as in training
+    busy: np.ndarray = field(default_factory=lambda: np.zeros(BANDS))  #: (BANDS,) mean onset strength of seconds
+    usual_db: float = UNHEARD_DB  #: mean of ``loudness_long_db`` where there was music [dBFS]
+    heard_s: float = 0.0  #: music heard so far [s]
+
+
+def hear(heard: Heard, features: MusicFeatures) -> Heard:
+    """Take in one model frame."""
+    usual_db, heard_s = heard.usual_db, heard.heard_s
+    if not features.silence:
+        heard_s += 1.0 / MODEL_HZ
+        usual_db += (features.loudness_long_db - usual_db) / (min(heard_s, USUAL_S) * MODEL_HZ)
+    return Heard(
+        newest=(*heard.newest, features)[-ROW_FRAMES:],
+        energy=heard.energy + ENERGY_SHARE * (features.energy - heard.energy),
+        busy=heard.busy + BUSY_SHARE * (features.bands[:BANDS] - heard.busy),
+        usual_db=usual_db,
+        heard_s=heard_s,
+    )
+
+
+def music_rows(
+    heard: Heard, frame: int, rows: int, *, level: int = 0, lag_s: float = 0.0, nudge_s: float = 0.0
+) -> np.ndarray:
+    """(rows, SIZE) what the music says of coming rows, the first of which begins at model frame ``frame``.
+
+    ENERGY and STEER stay 0: they are asked, not heard. Beats are predicted row by row, all else is of the first row.
+    ``level``: octave in which the beat is danced (period x 2**level). ``lag_s`` [s]: how much earlier than it shall be
+    danced a beat is told; ``nudge_s``: how much later.
+    """
+    out = np.zeros((rows, SIZE), np.float32)
+    features, fold = heard.newest[-1], 2.0**-level
+    frames = (frame + np.arange(rows * ROW_FRAMES)).reshape(rows, ROW_FRAMES)
+    clock = features.beat
+    sure = 0.7 + 0.3 * min(clock.confidence, 1.0) if clock.confidence > SURE and not features.silence else 0.0
+    beats = clock.beats_at(frames / MODEL_HZ + lag_s - nudge_s)
+    if sure:
+        out[:, BEAT] = beat_numbers(beats * fold, np.full(rows, clock.period_s / fold), np.full(rows, sure))
+        out[:, AUDIO] = newest_audio(heard.newest)
+    late = (2 * frame - features.frame) / (2 * ROW_FRAMES) + 1
+    out[:, DELAY] = np.clip(late, 1, 3) / 3
+    if not features.silence:
+        out[:, SECTION], out[:, BAR] = form_numbers(heard.newest, float(beats[0, 0]))
+        out[:, LOUDNESS] = loudness_numbers(heard)
+        out[:, SPEECH] = features.is_speech
+        out[:, BUSY] = np.clip(4.0 * heard.busy, 0, 1.5)
+        if features.embedding is not None:
+            told = features.embedding[: EMBEDDING.stop - EMBEDDING.start]
+            out[:, EMBEDDING.start : EMBEDDING.start + len(told)] = told
+    return out
+
+
+def newest_audio(newest: tuple[MusicFeatures, ...]) -> np.ndarray:
+    """(8,) onset strengths and band means of the last model frames, zeros before the first."""
+    onset, bands = np.zeros((1, ROW_FRAMES)), np.zeros((ROW_FRAMES, BANDS))
+    for i, features in enumerate(reversed(newest)):
+        onset[0, -1 - i], bands[-1 - i] = features.onset, features.bands
+    return audio_numbers(onset, bands.mean(0, keepdims=True))[0]
+
+
+def form_numbers(newest: tuple[MusicFeatures, ...], beat: float) -> tuple[np.ndarray, np.ndarray]:
+    """SECTION (7,) and BAR (2,) at the coming ``beat`` (its number); what rests on bars as far as they are sure."""
+    features = newest[-1]
+    section, clock = features.section, features.beat
+    ahead = (beat - float(clock.beats_at(features.frame / (2 * MODEL_HZ)))) / clock.meter  # bars from now
+    nearness = 1.0 / (1.0 + max(section.bars_to_change - ahead, 0.0) / 4.0)
+    phrase = 2 * np.pi * (section.bars_into_phrase + ahead) / section.phrase_bars
+    drop = max(past.section.drop for past in newest)
+    sure = clock.bar_confidence if clock.beat_in_bar else 0.0
+    bar = 2 * np.pi * (beat - clock.count + clock.beat_in_bar - 1) / clock.meter
+    told = [section.build, section.breakdown, drop, section.change_probability]
+    told += [nearness * sure, np.cos(phrase) * sure, np.sin(phrase) * sure]
+    return np.array(told, np.float32), np.array([np.cos(bar) * sure, np.sin(bar) * sure], np.float32)
+
+
+def loudness_numbers(heard: Heard) -> np.ndarray:
+    """LOUDNESS (2,): differences, so that the input's gain says nothing; 1 = 12 dB louder."""
+    features = heard.newest[-1]
+    now, long = features.loudness_db - features.loudness_long_db, features.loudness_long_db - heard.usual_db
+    return np.clip(np.array([now, long]) / 12.0, -1.5, 1.5).astype(np.float32)
 
 
 def fold_level(period_s: float, level: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine import condition
-from engine.condition import ROW_FRAMES, Condition
+from engine.condition import ROW_FRAMES, Condition, Heard
 from engine.effort import asked_energy, body_speed_m_s, remember
 from engine.feet import FeetState, plant_feet
 from engine.idle import idle_pose
@@ -23,8 +23,6 @@ ROW_TICKS = 2 * ROW_FRAMES
 ROW_S = ROW_FRAMES / MODEL_HZ
 SETTLE_S = 2.0  #: from dancing to the breathing idle, once silence was declared
 WAKE_S = 0.8  #: and back
-ENERGY_SHARE = 1.0 / (1.2 * MODEL_HZ)  #: of a new frame's energy: the beat's own ups and downs are not the music's
-SURE = 0.25  #: beat confidence below which the body is told no beat
 HOME_M, HOME_RAD = 0.35, 0.5  #: within this of the middle and of the audience the body goes where it likes
 PHRASE_BEATS = 32  #: ``style = auto`` changes at these borders
 AUTO_STYLES = ("pop", "pop", "salsa", "indian")
@@ -40,9 +38,8 @@ class PlanState:
     horizon_ticks: int
     model: Any  #: the StepModel's own state
     row: int = 0  #: next row to be committed
-    energy: float = 0.5  #: of the music, smoothed as in training
     speed_m_s: float = 0.5  #: mean joint speed of the last seconds' dance
-    heard: tuple[MusicFeatures, ...] = ()  #: newest features, at most one row of them
+    heard: Heard = field(default_factory=Heard)  #: what is kept of the music
     level: int = 0  #: octave in which the beat is danced: period x 2**level
     calm: float = 0.0  #: 0 dancing, 1 idle
     place: tuple[float, float, float] = (0.0, 0.0, 0.0)  #: x [m], z [m], yaw [rad] where the committed path ends
@@ -67,8 +64,7 @@ def plan_step(
     model: StepModel, state: PlanState, features: MusicFeatures, controls: Controls
 ) -> tuple[PlanState, tuple[Pose, ...]]:
     """Take in one model frame of music; returns the newly committed poses (none, or a row's eight)."""
-    energy = state.energy + ENERGY_SHARE * (features.energy - state.energy)
-    state = replace(state, heard=(*state.heard, features)[-ROW_FRAMES:], energy=energy)
+    state = replace(state, heard=condition.hear(state.heard, features))
     poses: tuple[Pose, ...] = ()
     # The newest committed tick is that of the last row's last model frame.
     while state.row * ROW_TICKS - 2 < features.frame + state.horizon_ticks:
@@ -143,33 +139,21 @@ def toward_idle(
 
 
 def window_conditions(state: PlanState, features: MusicFeatures, controls: Controls, spec: Any) -> np.ndarray:
-    """(W, SIZE) conditions of the rows to come: predicted beats row by row, the newest heard audio, wish and stage in
-    all.
+    """(W, spec.condition) conditions of the rows to come: predicted beats row by row, the newest heard audio, wish and
+    stage in all.
     """
-    rows = spec.plan_rows
-    out = np.zeros((rows, condition.SIZE), np.float32)
-    frames = (state.row * ROW_FRAMES + np.arange(rows * ROW_FRAMES)).reshape(rows, ROW_FRAMES)
-    clock, fold = features.beat, 2.0**-state.level
-    sure = 0.7 + 0.3 * min(clock.confidence, 1.0) if clock.confidence > SURE and not features.silence else 0.0
-    beats = clock.beats_at(frames / MODEL_HZ + spec.lag_s - controls.nudge_ms / 1000) * fold
-    period = np.full(rows, clock.period_s / fold)
-    if sure:
-        out[:, condition.BEAT] = condition.beat_numbers(beats, period, np.full(rows, sure))
-        out[:, condition.AUDIO] = newest_audio(state.heard)
-    wanted = min(state.energy * controls.energy, 1.0)
+    out = condition.music_rows(
+        state.heard,
+        state.row * ROW_FRAMES,
+        spec.plan_rows,
+        level=state.level,
+        lag_s=spec.lag_s,
+        nudge_s=controls.nudge_ms / 1000,
+    )
+    wanted = min(state.heard.energy * controls.energy, 1.0)
     out[:, condition.ENERGY] = 0.0 if features.silence else asked_energy(wanted, state.speed_m_s)
-    late = (state.row * ROW_TICKS - features.frame) / ROW_TICKS + 1
-    out[:, condition.DELAY] = np.clip(late, 1, 3) / 3
     out[:, condition.STEER] = homeward(state.place)
-    return out
-
-
-def newest_audio(heard: tuple[MusicFeatures, ...]) -> np.ndarray:
-    """(8,) onset strengths and band means of the last model frames, zeros before the first."""
-    onset, bands = np.zeros((1, ROW_FRAMES)), np.zeros((ROW_FRAMES, condition.BANDS))
-    for i, features in enumerate(reversed(heard)):
-        onset[0, -1 - i], bands[-1 - i] = features.onset, features.bands
-    return condition.audio_numbers(onset, bands.mean(0, keepdims=True))[0]
+    return out[:, : spec.condition]
 
 
 def homeward(place: tuple[float, float, float]) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.condition import MUSIC, STEER, Condition
+from engine.condition import STEER, Condition, music_columns
 from realtime_models.features import CONTACTS, VELOCITY, YAW_RATE, features_to_poses
 from realtime_models.spec import ModelSpec
 
@@ -154,7 +154,7 @@ class TokenDancer:
             else self.spec.guidance * condition.follow
         )
         free = condition.window.copy()
-        free[:, MUSIC] = 0.0
+        free[:, music_columns(self.spec.condition)] = 0.0
         free[:, STEER] = 0.0
         both = np.stack([condition.window, free]) if strength != 1.0 else condition.window[None]
         n = len(both)

@@ -28,7 +28,7 @@ def model():
 def beat_window(row: int, bpm: float = 120.0) -> Condition:
     """Conditions of a steady beat."""
     times = (4 * row + np.arange(16).reshape(4, 4)) / 30
-    window = np.zeros((4, condition.SIZE), np.float32)
+    window = np.zeros((4, condition.FIRST_SIZE), np.float32)
     window[:, condition.BEAT] = condition.beat_numbers(times * bpm / 60, np.full(4, 60 / bpm), np.ones(4))
     window[:, condition.ENERGY], window[:, condition.DELAY] = 0.7, 2 / 3
     return Condition(window, style=3, follow=1.0)

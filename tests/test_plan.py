@@ -24,7 +24,7 @@ class Planned:
 class Swayer:
     """A model that nods by the phase it is told and remembers what it was told."""
 
-    spec = SimpleNamespace(plan_rows=4, lag_s=0.0, styles=("any", "salsa", "pop", "indian"))
+    spec = SimpleNamespace(plan_rows=4, lag_s=0.0, condition=condition.SIZE, styles=("any", "salsa", "pop", "indian"))
 
     def __init__(self):
         self.told = []

@@ -101,7 +101,8 @@ class Trainer:
         at = torch.randint(1, codes.shape[1] - self.spec.plan_rows, (len(codes), self.positions), generator=self.random)
         history, before, condition, style, rows = self.windows(codes, hidden, batch, at)
         drop = (self.uniform(len(condition)) < 0.12)[:, None]
-        condition[..., layout.MUSIC] = torch.where(drop[..., None], 0.0, condition[..., layout.MUSIC])
+        music = layout.music_columns(self.spec.condition)
+        condition[..., music] = torch.where(drop[..., None], 0.0, condition[..., music])
         b = torch.arange(len(codes))[:, None, None]
         goal = batch.tokens[b, rows].flatten(0, 1)
         goal_codes = true[b, rows].flatten(0, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.condition import MUSIC, Condition
+from engine.condition import Condition, music_columns
 from engine.config import ShowConfig
 from engine.dance import Asked, Listener, ModelPlanner, PoseGuard
 from engine.errors import ConfigError
@@ -156,5 +156,5 @@ class Deaf:
 
     def step(self, state, condition: Condition):
         window = condition.window.copy()
-        window[:, MUSIC] = 0.0
+        window[:, music_columns(window.shape[1])] = 0.0
         return self.model.step(state, replace(condition, window=window))
