@@ -25,7 +25,7 @@ SETTLE_S = 2.0  #: from dancing to the breathing idle, once silence was declared
 WAKE_S = 0.8  #: and back
 HOME_M, HOME_RAD = 0.35, 0.5  #: within this of the middle and of the audience the body goes where it likes
 PHRASE_BEATS = 32  #: ``style = auto`` changes at these borders
-AUTO_STYLES = ("pop", "pop", "salsa", "indian")
+AUTO_STYLES = ("pop", "pop", "salsa", "indian")  #: what it changes between, for a model that does not say
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def commit_row(
     )
     asked = Condition(
         window=window_conditions(state, features, controls, model.spec),
-        style=choose_style(model.spec.styles, state, features, controls),
+        style=choose_style(model.spec, state, features, controls),
         follow=controls.follow,
         calm=state.calm,
     )
@@ -173,14 +173,12 @@ def homeward(place: tuple[float, float, float]) -> np.ndarray:
     )[0]
 
 
-def choose_style(styles: tuple[str, ...], state: PlanState, features: MusicFeatures, controls: Controls) -> int:
+def choose_style(spec: Any, state: PlanState, features: MusicFeatures, controls: Controls) -> int:
     """Index of the style to dance: the operator's, or one drawn by seed for every phrase of 32 beats."""
     name = controls.style
     if name == "auto":
         phrase = int(max(features.beat.beats_at(state.row * ROW_TICKS / POSE_HZ), 0) // PHRASE_BEATS)
-        name = AUTO_STYLES[
-            int(
-                np.random.Generator(np.random.Philox(key=[state.seed & (2**64 - 1), phrase])).integers(len(AUTO_STYLES))
-            )
-        ]
-    return styles.index(name) if name in styles else 0
+        dances = getattr(spec, "auto_styles", AUTO_STYLES)
+        noise = np.random.Generator(np.random.Philox(key=[state.seed & (2**64 - 1), phrase]))
+        name = dances[int(noise.integers(len(dances)))]
+    return spec.styles.index(name) if name in spec.styles else 0

@@ -37,6 +37,7 @@ class ModelSpec:
     lag_s: float = 0.0  #: how late the body's stops come after the beat that it was told; the planner tells it earlier
     condition: int = CONDITION
     styles: tuple[str, ...] = ("any", "salsa", "indian", "pop", "modern", "lindy", "karate", "walk", "other")
+    auto_styles: tuple[str, ...] = ("pop", "pop", "salsa", "indian")  #: what ``style = auto`` changes between
 
     @property
     def codes(self) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from engine import condition
 from engine.idle import idle_pose
-from engine.plan import ROW_TICKS, homeward, plan_step, plan_tail, start_plan
+from engine.plan import ROW_TICKS, choose_style, homeward, plan_step, plan_tail, start_plan
 from engine.types import BeatClock, Controls, MusicFeatures
 
 
@@ -127,3 +127,13 @@ def test_homeward_points_home_in_the_bodys_own_frame(place):
 
 def test_at_home_the_body_goes_where_it_likes():
     assert not homeward((0.1, 0.1, 0.2)).any()
+
+
+def test_auto_changes_between_the_styles_that_a_model_names_for_it():
+    """A dancer of one's own has other styles than the shipped one."""
+    spec = SimpleNamespace(styles=("any", "walk", "waack", "krump"))
+    rows = [SimpleNamespace(seed=1, row=120 * phrase) for phrase in range(12)]  # 32 beats of half a second
+    for named, expected in (("waack", "krump"), {2, 3}), (("krump",), {3}), (("gone",), {0}):
+        spec.auto_styles = named
+        assert {choose_style(spec, state, heard(2), Controls()) for state in rows} == expected
+    assert choose_style(spec, rows[0], heard(2), Controls(style="walk")) == 1
