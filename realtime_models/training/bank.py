@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realtime_models.training.clean import clean
 from realtime_models.training.data import FPS, TEMPO_BANDS, Clip, change_speed, clip_features, fit_beats, mirror
 
 SPEEDS = (0.88, 1.0, 1.13)
@@ -30,12 +31,16 @@ def variants(clip: Clip, speeds: tuple[float, ...]) -> list[Clip]:
     return [change_speed(c, s) if s != 1.0 else c for c in both for s in speeds]
 
 
-def build_bank(clips: list[Clip], *, speeds: tuple[float, ...] = SPEEDS, shortest_s: float = 2.5) -> list[Entry]:
-    """Entries of all variants of all clips that are long enough."""
+def build_bank(
+    clips: list[Clip], *, speeds: tuple[float, ...] = SPEEDS, shortest_s: float = 2.5, cleaned: bool = True
+) -> list[Entry]:
+    """Entries of all variants of all clips that are long enough, cleaned first."""
     bank = []
     for clip in clips:
         if len(clip.root) < shortest_s * FPS:
             continue
+        if cleaned:
+            clip = clean(clip).clip
         for variant in variants(clip, speeds):
             valid = np.ones(len(variant.root), bool)
             valid[variant.bad_frames[(variant.bad_frames >= 0) & (variant.bad_frames < len(valid))]] = False
