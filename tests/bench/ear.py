@@ -4,7 +4,8 @@ CORYBANT_DATA=../shared python -m tests.bench.ear                  our listener 
 CORYBANT_DATA=../shared python -m tests.bench.ear --peers all      install the peers and run what is not kept yet
 CORYBANT_DATA=../shared python -m tests.bench.ear --peers none --verbose --tracks syn_dnb syn_waltz
 
-The measures are in ``ear_score``, goals and table in ``ear_table``, the other trackers in ``peers``.
+The measures are in ``ear_score``, what is said of the form in ``ear_sections``, goals and table in ``ear_table``, the
+other trackers in ``peers``.
 """
 
 import argparse
@@ -13,58 +14,46 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.listen import Front, Heard, listen_step, start_listening
+from engine.listen import Front
 from engine.sources import open_file
 from engine.types import MODEL_HZ, POSE_HZ, BeatClock, Ear, MusicFeatures
 from realtime_models.backends import load_ear
+from realtime_models.training.ear.section_score import told_of
 from tests.bench import peers
 from tests.bench.__main__ import LOG, stamp
 from tests.bench.ear_score import clocks_of_beats, levels, predictions, score_beatless, score_beats, score_track
+from tests.bench.ear_sections import Measured, measure_sections, print_said, print_sections, summarise_sections
 from tests.bench.ear_table import figure, print_table, print_tracks, summarise
 from tests.bench.ear_tracks import Track, made_up_tracks, music_folder, read_tracks, write_sound
+from tests.bench.hearing import hear_file, new_listener
 from tests.bench.running import TRACK, one_core, spread
 
 PROCESSES = 2
 WARM_UP = 30
 
 
-def new_listener(ear: Ear) -> Callable[[Heard], MusicFeatures]:
-    """The listener that is measured: one model frame in, features out. The one place that knows how it is made."""
-    state = start_listening(ear)
-
-    def step(heard: Heard) -> MusicFeatures:
-        nonlocal state
-        state, features = listen_step(ear, state, heard.samples, heard.gap)
-        return features
-
-    return step
-
-
 def hear(path: Path, ear: Ear) -> tuple[list[tuple[float, BeatClock]], float]:
     """Clocks (time at which each stood, clock) over a file, and processor seconds of front and listener."""
-    source = open_file(str(path))
-    front, listen, clocks, cpu_s = Front(source.rate), new_listener(ear), [], 0.0
-    for block in source:
-        began = time.process_time()
-        for heard in front.push(block):
-            features = listen(heard)
-            clocks.append((features.frame / POSE_HZ, features.beat))
-        cpu_s += time.process_time() - began
-    return clocks, cpu_s
+    known, cpu_s = hear_file(path, ear)
+    return clocks_of(known), cpu_s
+
+
+def clocks_of(known: list[MusicFeatures]) -> list[tuple[float, BeatClock]]:
+    return [(features.frame / POSE_HZ, features.beat) for features in known]
 
 
 def measure_ours(track: Track, weights: Path | None = None) -> dict:
-    clocks, cpu_s = hear(track.path, load_ear(folder=weights))
-    cost = {"cpu_share": cpu_s * MODEL_HZ / len(clocks)}
+    known, cpu_s = hear_file(track.path, load_ear(folder=weights))
+    clocks = clocks_of(known)
+    about = {"cpu_share": cpu_s * MODEL_HZ / len(clocks), "said": told_of(known).began}
     if not track.scored:
-        return {**cost, "unsure": score_beatless(clocks)}
-    return {**cost, **score_track(clocks, track.truth, track.numbers, track.returns_s)}
+        return {**about, "unsure": score_beatless(clocks)}
+    return {**about, **score_track(clocks, track.truth, track.numbers, track.returns_s)}
 
 
 def measure_peer(track: Track, result: dict) -> dict:
@@ -81,12 +70,22 @@ def measure_peer(track: Track, result: dict) -> dict:
     return {"cpu_share": result["cpu_s"] / result["sound_s"], **told, **levels(clocks, track.truth), **known}
 
 
-def all_ours(tracks: list[Track], weights: Path | None = None) -> dict[str, dict]:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # a listener lives on one core
+def one_thread() -> None:
+    """For the processes to come: a listener lives on one core."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+
+def all_ours(tracks: list[Track], weights: Path | None = None) -> dict[str, dict]:
+    one_thread()
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         rows = pool.starmap(measure_ours, [(track, weights) for track in tracks], chunksize=1)
     return dict(zip((track.name for track in tracks), rows, strict=True))
+
+
+def all_sections(weights: Path | None = None) -> list[Measured]:
+    one_thread()
+    return measure_sections(peers.cache_folder() / "sounds", PROCESSES, weights)
 
 
 def all_of_peer(peer: peers.Peer, tracks: list[Track], compute: bool) -> dict[str, dict]:
@@ -149,7 +148,10 @@ def run(short: bool = False) -> list[dict]:
         return figures
     tracks = all_tracks()[:: 5 if short else 1]
     found, _ = systems(tracks, "cached")
-    return figures + [figure(name, summarise(tracks, rows)) for name, rows in found.items()]
+    means = {name: summarise(tracks, rows) for name, rows in found.items()}
+    if not short:
+        means["ours"] |= summarise_sections(all_sections())
+    return figures + [figure(name, mean) for name, mean in means.items()]
 
 
 def listen_costs(seconds: float) -> np.ndarray:
@@ -169,7 +171,7 @@ def listen_costs(seconds: float) -> np.ndarray:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ear", description="The ear beside other trackers.")
     parser.add_argument("--peers", choices=("none", "cached", "all"), default="cached", help="(default: cached)")
-    parser.add_argument("--tracks", nargs="+", metavar="NAME", help="these alone; nothing is logged then")
+    parser.add_argument("--tracks", nargs="+", metavar="NAME", help="these alone, no sections; nothing is logged then")
     parser.add_argument(
         "--ear", type=Path, metavar="DIR", help="weights of ours (default: the shipped ones); not logged"
     )
@@ -188,6 +190,9 @@ def main(argv: list[str] | None = None) -> int:
     tracks = [track for track in tracks if not args.tracks or track.name in args.tracks]
     found, missing = systems(tracks, args.peers, args.ear)
     means = {name: summarise(tracks, rows) for name, rows in found.items()}
+    sections = [] if args.tracks else all_sections(args.ear)
+    if sections:
+        means["ours"] |= summarise_sections(sections)
     whole = sum(track.scored for track in tracks)
     for name, rows in found.items():
         if name != "ours" and len(rows) < whole:
@@ -197,6 +202,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.verbose:
         for name, rows in found.items():
             print_tracks(name, tracks, rows)
+        print_sections(sections)
+    print_said(tracks, found["ours"])
     print_table(means, missing, {peer.name: peer.about for peer in peers.PEERS})
     if not (args.no_log or args.tracks or args.ear):
         where = stamp(short=False)
