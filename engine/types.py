@@ -69,6 +69,8 @@ class Activations:
     drop: float  #: at the moment
     phrase: float  #: where a phrase begins
     embedding: np.ndarray  #: (E,) what the music is like
+    #: (48,) share of each of ``engine.listen.tempo.TEMPI_BPM`` that a drummer would count; empty = nothing told
+    tempo: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)

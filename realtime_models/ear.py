@@ -2,7 +2,8 @@
 
 Convolutions over time and pitch turn 60 spectra a second into a few dozen numbers each (as the convolutional front of
 Böck and Davies 2020, "Deconstruct, analyse, reconstruct", made causal), dilated convolutions look back over four
-seconds, and a recurrent layer at 30 a second carries what lasts longer. ``forward`` hears any even number of looks and
+seconds, and a recurrent layer at 30 a second carries what lasts longer. What tempo a drummer would count is told as a
+whole (as Schreiber and Mueller 2018 do, made causal), apart from where the beats are. ``forward`` hears any even number of looks and
 takes and gives the state, so that a show (two looks at a time) and a training (half a minute at once) run one code.
 """
 
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from engine.listen.tempo import TEMPI_BPM
 
 BANDS = 72  #: of ``engine.listen.mel``
 LOOKS = 2  #: looks a model frame
@@ -27,9 +30,9 @@ class EarSpec:
 
     front: tuple[int, int, int] = (12, 20, 32)
     width: int = 80
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
     kernel: int = 5
-    memory: int = 128
+    memory: int = 224
     embedding: int = 16
     kinds: tuple[str, ...] = ()  #: kinds of music that the embedding is taught to tell apart
 
@@ -42,7 +45,7 @@ def _causal(layer: nn.Module, x: torch.Tensor, past: torch.Tensor) -> tuple[torc
 
 class EarNet(nn.Module):
     """``forward(spectra (B, 2 n, 72), state (B, S)) -> (looks (B, 2 n, 2), frames (B, n, 7), embedding (B, n, E),
-    state)``.
+    tempo (B, n, 48), state)``.
     """
 
     def __init__(self, spec: EarSpec):
@@ -62,6 +65,7 @@ class EarNet(nn.Module):
         self.embed = nn.Linear(spec.memory, spec.embedding)
         self.say_looks = nn.Linear(LOOKS * spec.width + spec.memory, LOOKS * len(LOOK_HEADS))
         self.say_frames = nn.Linear(spec.width * LOOKS + spec.memory, len(FRAME_HEADS))
+        self.say_tempo = nn.Linear(spec.width * LOOKS + spec.memory, len(TEMPI_BPM))
         self.say_kind = nn.Linear(spec.embedding, max(len(spec.kinds), 1))
         self.drop = nn.Dropout(0.1)
 
@@ -111,4 +115,5 @@ class EarNet(nn.Module):
         embedding = torch.tanh(self.embed(remembered))
         told = torch.cat([frames, self.drop(remembered)], -1)
         looks = self.say_looks(told).unflatten(-1, (LOOKS, len(LOOK_HEADS))).flatten(1, 2)
-        return looks, self.say_frames(told), embedding, torch.cat([part.flatten(1) for part in after], 1)
+        after = torch.cat([part.flatten(1) for part in after], 1)
+        return looks, self.say_frames(told), embedding, self.say_tempo(told), after

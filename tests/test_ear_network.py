@@ -2,12 +2,14 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from engine.errors import ConfigError, ModelError
 from engine.listen.mel import MEL_BANDS, MEL_LOOKS, mel_of, mel_step, start_mel
+from engine.listen.tempo import TEMPI_BPM
 from engine.types import LISTEN_HOP
 from realtime_models.backends import load_ear
 
@@ -43,7 +45,7 @@ def spectra(seconds: float = 2.0) -> np.ndarray:
 
 
 def outputs(net, x: np.ndarray, steps: int) -> list[np.ndarray]:
-    """Looks, frames and embedding of spectra (T, 72), heard ``steps`` looks at a time."""
+    """Looks, frames, embedding and tempo logits of spectra (T, 72), heard ``steps`` looks at a time."""
     import torch
 
     state, parts = net.start(), []
@@ -59,16 +61,17 @@ def test_step_equals_forward(net, steps):
     x = spectra()
     for stepped, whole in zip(outputs(net, x, steps), outputs(net, x, len(x)), strict=True):
         np.testing.assert_allclose(stepped, whole, atol=2e-5)
-    assert whole.shape == (len(x) // 2, 5)
+    assert whole.shape == (len(x) // 2, len(TEMPI_BPM))
 
 
 def test_the_network_is_causal(net):
     x = spectra()
     other = x.copy()
     other[60:] = 0.5
-    looks, frames, embedding = (a - b for a, b in zip(outputs(net, x, 120), outputs(net, other, 120), strict=True))
-    assert np.abs(looks[:60]).max() < 1e-6 and np.abs(frames[:30]).max() < 1e-6 and np.abs(embedding[:30]).max() < 1e-6
-    assert np.abs(looks[60:]).max() > 1e-3
+    looks, *slower = (a - b for a, b in zip(outputs(net, x, 120), outputs(net, other, 120), strict=True))
+    assert np.abs(looks[:60]).max() < 1e-6 and len(slower) == 3
+    assert all(np.abs(part[:30]).max() < 1e-6 for part in slower)
+    assert np.abs(looks[60:]).max() > 1e-3 and all(np.abs(part[30:]).max() > 1e-4 for part in slower)
 
 
 def test_the_spectra_of_a_stream_are_those_of_the_piece():
@@ -92,7 +95,7 @@ def test_a_shipped_ear_says_what_the_network_says(net, shipped):
         assert pickle.dumps(state) == before
         state = after
         said.append(one)
-    looks, frames, embedding = outputs(net, x, len(x))
+    looks, frames, embedding, tempo = outputs(net, x, len(x))
     probability = 1 / (1 + np.exp(-looks))
     np.testing.assert_allclose(np.concatenate([one.beat for one in said]), probability[:, 0], atol=5e-3)
     np.testing.assert_allclose(np.concatenate([one.downbeat for one in said]), probability[:, 1], atol=5e-3)
@@ -100,6 +103,8 @@ def test_a_shipped_ear_says_what_the_network_says(net, shipped):
     told = np.array([[getattr(one, name) for name in names] for one in said])
     np.testing.assert_allclose(told, 1 / (1 + np.exp(-frames)), atol=5e-3)
     np.testing.assert_allclose(np.stack([one.embedding for one in said]), embedding, atol=5e-3)
+    shares = np.exp(tempo) / np.exp(tempo).sum(1, keepdims=True)
+    np.testing.assert_allclose(np.stack([one.tempo for one in said]), shares, atol=5e-3)
 
 
 def test_the_golden_step_comes_out_again(shipped):
@@ -110,6 +115,26 @@ def test_the_golden_step_comes_out_again(shipped):
         np.testing.assert_allclose(said.beat, golden["out.looks"][0, :, 0], atol=1e-5)
         np.testing.assert_allclose(state, golden["out.state_after"], atol=1e-4)
         assert np.abs(golden["in.state"]).max() > 0.01, "a golden step from a state that holds nothing shows nothing"
+
+
+def test_a_grown_network_says_the_same_and_hears_with_all_of_itself(net):
+    import torch
+
+    from realtime_models.ear import EarNet
+    from realtime_models.training.ear.grow import grown
+
+    spec = replace(net.spec, dilations=(1, 2, 4, 8), memory=20)
+    larger = EarNet(spec).eval()
+    grown(larger, net.state_dict())
+    x = spectra()
+    for before, after in zip(outputs(net, x, len(x)), outputs(larger, x, len(x)), strict=True):
+        np.testing.assert_allclose(after, before, atol=1e-5)
+    told = larger(torch.from_numpy(x[None]), larger.start())
+    sum(part.square().sum() for part in told[:4]).backward()
+    assert larger.out[3].weight.grad.abs().max() > 0, "the new block learns"
+    assert larger.say_frames.weight.grad[:, -8:].abs().max() > 0, "the new memory is heard"
+    with pytest.raises(ValueError, match="does not fit"):
+        grown(EarNet(replace(net.spec, memory=8)), net.state_dict())
 
 
 def test_what_differs_is_not_shipped(net, tmp_path, monkeypatch, shipped):

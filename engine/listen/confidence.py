@@ -20,8 +20,8 @@ class Grounds:
     steady: float  #: how long the clock has followed the same beat: 1 - exp(-t / 4 s)
 
 
-BIAS = -2.00
-WEIGHTS = Grounds(share=0.56, pulse=0.56, strength=2.37, agreement=0.18, even=0.67, steady=0.02)
+BIAS = -4.52
+WEIGHTS = Grounds(share=1.98, pulse=2.70, strength=0.43, agreement=1.16, even=0.00, steady=1.45)
 STEADY_S = 4.0
 
 

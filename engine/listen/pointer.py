@@ -5,9 +5,11 @@ Whiteley et al. 2006 in the efficient layout of Krebs et al. 2015 (as many posit
 beats the belief only moves on by one and nothing blurs; the period may change at a beat).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from engine.listen.tempo import TEMPI_BPM, likelier, shares_of
 
 TICK_HZ = 120.0
 PERIODS = np.concatenate([np.arange(33, 80), np.arange(80, 146, 2)])  #: ticks in a beat, 218 down to 50 BPM
@@ -33,6 +35,8 @@ _SAME_TEMPO = 0.04  # periods this close (log) count as one tempo
 _STAY = 1.3  # another tempo must be this much likelier
 _BINS = 64
 _NEAR_S = 0.07
+_TEMPO_TRUST = 0.03  # how much of a model frame's word about the tempo counts
+_TEMPO_MEMORY_S = 1.5  # over which what is told about the tempo is averaged
 _LEVELS = 24
 
 
@@ -56,6 +60,8 @@ def _changes() -> tuple[np.ndarray, np.ndarray]:
     return weights / total[source], source
 
 
+_TEMPO_SHARES = shares_of(_BPM)
+_TEMPO_FADE = float(np.exp(-2.0 / (60.0 * _TEMPO_MEMORY_S)))  # from one model frame to the next
 _LEVEL, _CLASS = _template()
 _CHANGE, _SOURCE = _changes()
 _TEMPO_PRIOR = np.exp(-0.5 * (np.log2(_BPM / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2) * _SPACING
@@ -64,11 +70,15 @@ _PRIOR = (_TEMPO_PRIOR / PERIODS)[_ROW]
 _ALIKE = (np.abs(_LOG_PERIOD[:, None] - _LOG_PERIOD[None, :]) < _SAME_TEMPO).astype(np.float64)
 
 
+NOTHING = np.zeros(0)
+
+
 @dataclass(frozen=True, slots=True)
 class PointerState:
     belief: np.ndarray  #: (S,) probability of every (period, position)
     newest: float  #: activation of the look before, for the tick between two looks
     log_period: float  #: of the tempo that was read last; 0 = none
+    told: np.ndarray  #: (48,) what was told about the tempo lately, added up and fading
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +91,32 @@ class Reading:
 
 
 def start_pointer() -> PointerState:
-    return PointerState(_PRIOR, 0.0, 0.0)
+    return PointerState(_PRIOR, 0.0, 0.0, np.zeros(len(TEMPI_BPM)))
 
 
-def pointer_step(state: PointerState, beats: np.ndarray, pulse: float) -> PointerState:
-    """Beat activations (n,) 0..1 of n looks (60 a second); ``pulse`` 0..1: how far no activation means no beat.
+def pointer_step(state: PointerState, beats: np.ndarray, pulse: float, tempo: np.ndarray = NOTHING) -> PointerState:
+    """Beat activations (n,) 0..1 of n looks (60 a second); ``pulse`` 0..1: how far no activation means no beat;
+    ``tempo`` (48,) shares of ``engine.listen.tempo.TEMPI_BPM`` as heard now, or empty.
 
     Without a pulse (silence, a gap, a break without drums) a beat that is not heard says nothing: the belief coasts
     and fades, and goes on from the first beat that is heard again.
     """
-    belief, newest = state.belief, state.newest
+    belief, newest, prior, told = state.belief, state.newest, _PRIOR, state.told
+    if len(tempo):
+        told = told * _TEMPO_FADE + pulse * tempo
+        odds = likelier(told, _TEMPO_SHARES) ** pulse
+        belief = belief * (odds**_TEMPO_TRUST)[_ROW]
+        belief /= belief.sum()
+        prior = _TEMPO_PRIOR * odds
+        prior = (prior / prior.sum() / PERIODS)[_ROW]
     for activation in beats:
-        belief = _tick(belief, 0.5 * (newest + float(activation)), pulse)
-        belief = _tick(belief, float(activation), pulse)
+        belief = _tick(belief, 0.5 * (newest + float(activation)), pulse, prior)
+        belief = _tick(belief, float(activation), pulse, prior)
         newest = float(activation)
-    return PointerState(belief, newest, state.log_period)
+    return PointerState(belief, newest, state.log_period, told)
 
 
-def _tick(belief: np.ndarray, activation: float, pulse: float) -> np.ndarray:
+def _tick(belief: np.ndarray, activation: float, pulse: float, prior: np.ndarray) -> np.ndarray:
     moved = np.empty_like(belief)
     moved[1:] = belief[:-1]
     moved[_START] = np.add.reduce(_CHANGE * belief[_LAST][_SOURCE], axis=0)
@@ -109,13 +127,13 @@ def _tick(belief: np.ndarray, activation: float, pulse: float) -> np.ndarray:
     if ratio:
         moved *= np.exp(_LEVEL * ratio)[_CLASS]
     reset = _RESET + (1.0 - pulse) * _RESET_SILENT
-    return moved * ((1.0 - reset) / moved.sum()) + reset * _PRIOR
+    return moved * ((1.0 - reset) / moved.sum()) + reset * prior
 
 
 def read_pointer(state: PointerState) -> tuple[PointerState, Reading]:
     """What the belief says; which tempo that was is remembered, so that the next reading stays with it in doubt."""
     reading, log_period = _read(state.belief, state.log_period)
-    return PointerState(state.belief, state.newest, log_period), reading
+    return replace(state, log_period=log_period), reading
 
 
 def _read(belief: np.ndarray, before: float) -> tuple[Reading, float]:

@@ -81,7 +81,7 @@ def track_step(
     listening = min(max((said.pulse - _PULSE_NONE) / (_PULSE_FULL - _PULSE_NONE), 0.0), 1.0) if heard else 0.0
     beat, downbeat = (said.beat, said.downbeat) if heard else (0.0 * said.beat, 0.0 * said.downbeat)
 
-    pointer = pointer_step(state.pointer, beat, listening)
+    pointer = pointer_step(state.pointer, beat, listening, said.tempo)
     clock, asked, belief = state.clock, state.asks, restrict(state.asks, pointer.belief, state.clock, heard_s)
     if asks:
         asked, clock, belief = ask_step(asked, asks, clock, belief, now_s, heard_s)

@@ -86,9 +86,11 @@ class OnnxEar:
 
     def step(self, state: np.ndarray, spectra: np.ndarray) -> tuple[np.ndarray, Activations]:
         """Spectra (2, 72) float32 of one model frame."""
-        looks, frame, embedding, after = self._session.run(None, {"spectra": spectra[None], "state": state})
+        looks, frame, embedding, tempo, after = self._session.run(None, {"spectra": spectra[None], "state": state})
         beat, downbeat = looks[0, :, 0], looks[0, :, 1]
-        return after, Activations(beat, downbeat, *(float(value) for value in frame[0, 0]), embedding[0, 0])
+        return after, Activations(
+            beat, downbeat, *(float(value) for value in frame[0, 0]), embedding[0, 0], tempo[0, 0]
+        )
 
 
 def load_ear(folder: Path) -> OnnxEar:

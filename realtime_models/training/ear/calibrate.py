@@ -51,10 +51,10 @@ class Moments(NamedTuple):
 def activations(net: EarNet, spectra: np.ndarray) -> list[Activations]:
     """What the network says of each model frame of a piece (2 n, 72)."""
     with torch.no_grad():
-        looks, frames, embedding, _ = EarStep(net)(torch.from_numpy(spectra)[None], net.start())
-    looks, frames, embedding = looks[0].numpy(), frames[0].numpy(), embedding[0].numpy()
+        looks, frames, embedding, tempo, _ = EarStep(net)(torch.from_numpy(spectra)[None], net.start())
+    looks, frames, embedding, tempo = (part[0].numpy() for part in (looks, frames, embedding, tempo))
     return [
-        Activations(looks[2 * i : 2 * i + 2, 0], looks[2 * i : 2 * i + 2, 1], *map(float, frames[i]), embedding[i])
+        Activations(*looks[2 * i : 2 * i + 2].T, *map(float, frames[i]), embedding[i], tempo[i])
         for i in range(len(frames))
     ]
 

@@ -25,7 +25,7 @@ from realtime_models.training.ear.styles import named
 
 VARIANTS = 2
 VALIDATION_SHARE = 0.06
-HUMAN_SHARE, BEATLESS_SHARE = 0.2, 0.07
+HUMAN_SHARE, BEATLESS_SHARE = 0.32, 0.09
 _BY_METER = {3: ("jazzwaltz", "rock34", "waltz"), 5: ("five",)}
 
 

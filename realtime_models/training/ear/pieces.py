@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.listen.tempo import TEMPI_BPM
 from realtime_models.ear import BANDS, DELAY_S, FRAME_HEADS
 
 LOOK_HZ = 60.0
+TEMPO_WIDTH = 0.03  #: standard deviation of a tempo's target (logarithm)
 WIDTH_LOOKS = 0.8  #: standard deviation of a beat's target
 KINDS = (
     "house", "techno", "trance", "dnb", "dubstep", "hiphop", "reggaeton", "disco", "funk", "rock", "metal", "punk",
@@ -43,6 +45,7 @@ class Stretch(NamedTuple):
     looks: np.ndarray  #: (T, 2) targets of beat and downbeat; downbeat -1 = nobody said where the bars are
     frames: np.ndarray  #: (T / 2, heads) targets, -1 = unknown
     kind: np.ndarray  #: () int64
+    tempo: np.ndarray  #: (T / 2, 48) share of each tempo, summing to 1, or to 0 where nothing can be counted
 
 
 def read_pieces(folder: Path, known: dict[str, Piece]) -> None:
@@ -121,7 +124,22 @@ def stretch(piece: Piece, seconds: float, rng: np.random.Generator) -> Stretch:
     frames = np.full((looks // 2, len(FRAME_HEADS)), 0.0, np.float32)
     frames[:, :3] = flags[1::2]
     frames[:, 3:] = _events(piece, looks_of, looks // 2)
-    return Stretch(spectra, np.stack([beat, downbeat], 1), frames, np.int64(piece.kind))
+    tempo = _tempo(at, looks // 2) * flags[1::2, :1]
+    return Stretch(spectra, np.stack([beat, downbeat], 1), frames, np.int64(piece.kind), tempo)
+
+
+def _tempo(at: np.ndarray, frames: int) -> np.ndarray:
+    """Targets (frames, 48): the tempo of the two beats that have passed last, as wide as its own uncertainty."""
+    out = np.zeros((frames, len(TEMPI_BPM)), np.float32)
+    if len(at) < 3:
+        return out
+    newest = np.searchsorted(at, 2 * np.arange(frames) + 1) - 1
+    known = (newest >= 2) & (newest < len(at))
+    bpm = 120 * LOOK_HZ / np.maximum(at[newest[known]] - at[newest[known] - 2], 1.0)
+    apart = np.log(bpm)[:, None] - np.log(np.array(TEMPI_BPM))
+    near = np.exp(-0.5 * (apart / TEMPO_WIDTH) ** 2)
+    out[known] = near / np.maximum(near.sum(1, keepdims=True), 1e-3)
+    return out
 
 
 def _events(piece: Piece, looks_of, frames: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from torch import nn
 
 from engine.errors import ConfigError, ModelError
 from engine.listen.mel import mel_of
+from engine.listen.tempo import TEMPI_BPM
 from engine.types import LISTEN_RATE_HZ
 from realtime_models.backends import EAR_WEIGHTS
 from realtime_models.ear import BANDS, DELAY_S, FRAME_HEADS, LOOK_HEADS, LOOKS, EarNet, EarSpec
@@ -26,21 +27,21 @@ from realtime_models.export import halve, rounded
 
 TOLERANCE = 2e-3  #: largest difference of any probability between ONNX Runtime, after seconds of steps, and torch
 ROUNDING = 0.03  #: largest change of a probability by float16 weights
-OUTPUTS = ("looks", "frames", "embedding", "state_after")
+OUTPUTS = ("looks", "frames", "embedding", "tempo", "state_after")
 _CHECK_S = 6.0
 _GOLDEN_STEPS = 60
 
 
 class EarStep(nn.Module):
-    """One model frame: spectra (1, 2, 72), state (1, S) -> probabilities (1, 2, 2), (1, 1, 7), embedding, state."""
+    """One model frame: spectra (1, 2, 72), state (1, S) -> probabilities (1, 2, 2), (1, 1, 7), embedding, tempo, state."""
 
     def __init__(self, net: EarNet):
         super().__init__()
         self.net = net
 
     def forward(self, spectra, state):
-        looks, frames, embedding, after = self.net(spectra, state)
-        return torch.sigmoid(looks), torch.sigmoid(frames), embedding, after
+        looks, frames, embedding, tempo, after = self.net(spectra, state)
+        return torch.sigmoid(looks), torch.sigmoid(frames), embedding, torch.softmax(tempo, -1), after
 
 
 def load_trained(path: Path) -> tuple[EarNet, int]:
@@ -67,7 +68,7 @@ def check_spectra(seconds: float = _CHECK_S) -> np.ndarray:
 def whole(net: EarNet, spectra: np.ndarray) -> list[np.ndarray]:
     """Probabilities and embedding that torch gives in one call over all of ``spectra`` (2 n, 72)."""
     with torch.no_grad():
-        return [out[0].numpy() for out in EarStep(net)(torch.from_numpy(spectra)[None], net.start())[:3]]
+        return [out[0].numpy() for out in EarStep(net)(torch.from_numpy(spectra)[None], net.start())[:4]]
 
 
 def stepped(session, net: EarNet, spectra: np.ndarray) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
@@ -119,6 +120,7 @@ def ship(net: EarNet, identity: str, folder: Path) -> dict:
         "state_size": net.state_size(),
         "look_heads": LOOK_HEADS,
         "frame_heads": FRAME_HEADS,
+        "tempi_bpm": [round(bpm, 3) for bpm in TEMPI_BPM],
         "kinds": net.spec.kinds,
     }
     folder.mkdir(parents=True, exist_ok=True)

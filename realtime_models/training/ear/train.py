@@ -19,13 +19,14 @@ import torch.distributed as dist
 from torch.nn import functional as F
 
 from realtime_models.ear import FRAME_HEADS, EarNet, EarSpec
+from realtime_models.training.ear.grow import grown
 from realtime_models.training.ear.pieces import KINDS, Piece, Stretch, read_pieces, stretch
 
-SECONDS, WARM_S = 20.0, 2.0  #: length of a stretch; its beginning, which has no past, does not count
-LOOK_WEIGHTS = (1.0, 0.7)  #: of the losses of beat and downbeat
+SECONDS, WARM_S = 24.0, 2.0  #: length of a stretch; its beginning, which has no past, does not count
+LOOK_WEIGHTS = (1.0, 1.0)  #: of the losses of beat and downbeat
 FRAME_WEIGHTS = dict.fromkeys(FRAME_HEADS, 0.1) | {"pulse": 0.2, "drop": 0.2}
-KIND_WEIGHT = 0.05
-POSITIVE = 1.0  #: how much more a missed beat costs than an invented one; at 1 an activation is a probability
+KIND_WEIGHT, TEMPO_WEIGHT = 0.05, 0.08
+POSITIVE = 1.5  #: how much more a missed beat costs than an invented one; at 1 an activation is a probability
 
 
 def batch_of(pieces: list[Piece], count: int, rng: np.random.Generator) -> Stretch:
@@ -37,7 +38,7 @@ def batch_of(pieces: list[Piece], count: int, rng: np.random.Generator) -> Stret
 def loss_of(model: EarNet, batch: Stretch) -> tuple[torch.Tensor, dict[str, float]]:
     """The weighted sum of cross entropies and its parts."""
     spectra = torch.from_numpy(batch.spectra)
-    looks, frames, embedding, _ = model(spectra, model.start(len(spectra)))
+    looks, frames, embedding, tempo, _ = model(spectra, model.start(len(spectra)))
     warm = int(WARM_S * 60)
     goal, told = torch.from_numpy(batch.looks)[:, warm:], looks.float()[:, warm:]
     known, weight = (goal >= 0).float(), torch.tensor(POSITIVE)
@@ -52,6 +53,9 @@ def loss_of(model: EarNet, batch: Stretch) -> tuple[torch.Tensor, dict[str, floa
     for name, part in zip(FRAME_HEADS, entropy, strict=True):
         parts[name] = part
         total = total + FRAME_WEIGHTS[name] * part
+    goal, told = torch.from_numpy(batch.tempo)[:, warm // 2 :], tempo.float()[:, warm // 2 :]
+    parts["tempo"] = -(goal * F.log_softmax(told, -1)).sum() / goal.sum().clamp(min=1)
+    total = total + TEMPO_WEIGHT * parts["tempo"]
     kind = torch.from_numpy(batch.kind)
     told = model.say_kind(embedding.float().mean(1))
     parts["kind"] = F.cross_entropy(told, kind, ignore_index=-1) if (kind >= 0).any() else told.sum() * 0
@@ -109,7 +113,7 @@ def main() -> None:
     begun = 0
     if args.resume:
         stored = torch.load(args.resume, weights_only=True)
-        model.load_state_dict(stored["latest"])
+        grown(model, stored["latest"])
         begun = stored["step"]
     average = {k: v.clone() for k, v in model.state_dict().items()}
     if dist.is_initialized():
