@@ -22,6 +22,7 @@ from realtime_models.training.splice import (
     middle_of_mass,
     off_support_m,
     splices,
+    stretch,
     upper_on_lower,
     verdict,
 )
@@ -62,9 +63,10 @@ def still(clip: Clip) -> np.ndarray:
 
 def test_a_splice_keeps_the_local_rotations_of_both_halves():
     upper, lower = dancer("a", 110, arms=0.9), dancer("b", 110)
-    made, played = upper_on_lower(upper, lower, 4, 2, beats=8)
-    first = int(np.ceil(lower.beats_s[2] * FPS))
-    part = slice(first, first + len(made.root))
+    where = stretch(upper, lower, 4, 2, beats=8)
+    made, played = upper_on_lower(upper, lower, where)
+    part = where.part
+    assert part.start == int(np.ceil(lower.beats_s[2] * FPS)) and len(made.beats_s) >= 8
     np.testing.assert_array_equal(made.rotations[:, LOWER], lower.rotations[part][:, LOWER])
     np.testing.assert_array_equal(made.rotations[:, UPPER], played.rotations[:, UPPER])
     np.testing.assert_array_equal(made.root, lower.root[part])
@@ -73,7 +75,7 @@ def test_a_splice_keeps_the_local_rotations_of_both_halves():
 
 def test_the_upper_body_is_played_so_that_its_beats_fall_on_the_lower_ones():
     upper, lower = dancer("a", 120, arms=0.9), dancer("b", 100)
-    made, _ = upper_on_lower(upper, lower, 2, 0, beats=12)
+    made, _ = upper_on_lower(upper, lower, stretch(upper, lower, 2, 0, beats=12))
     wrist = still(made)[:, 20] - still(made)[:, 0]
     speed = np.linalg.norm(np.gradient(wrist, axis=0), axis=-1)
     at = np.round(made.beats_s[1:-1] * FPS).astype(int)
@@ -81,8 +83,8 @@ def test_the_upper_body_is_played_so_that_its_beats_fall_on_the_lower_ones():
 
 
 def test_beats_too_far_apart_are_not_joined():
-    assert upper_on_lower(dancer("a", 160), dancer("b", 100), 0, 0) is None
-    assert upper_on_lower(dancer("a", 100, seconds=5), dancer("b", 100), 0, 0) is None
+    assert stretch(dancer("a", 160), dancer("b", 100), 0, 0) is None
+    assert stretch(dancer("a", 100, seconds=5), dancer("b", 100), 0, 0) is None
 
 
 def leaning(clip: Clip) -> Clip:

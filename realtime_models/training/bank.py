@@ -50,7 +50,7 @@ class Variety:
 
 
 PLAIN = Variety()
-RICH = Variety(amplitudes=AMPLITUDES, splice_minutes=60.0)
+RICH = Variety(amplitudes=AMPLITUDES, splice_minutes=40.0)
 
 
 @dataclass(frozen=True)

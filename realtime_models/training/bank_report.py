@@ -5,6 +5,7 @@ CORYBANT_DATA=../data python -m realtime_models.training.bank_report
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -87,12 +88,17 @@ def sample(clips: Sequence[Clip], most: int = 60, seed: int = 0) -> list[Clip]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plain", action="store_true", help="without amplitudes and splices")
+    parser.add_argument("--splices", type=float, default=RICH.splice_minutes, help="minutes of splices")
+    parser.add_argument("--dance", action="store_true", help="dance clips only")
+    parser.add_argument("--every", type=int, default=1, help="every n-th clip only")
     args = parser.parse_args()
-    clips = [clip for clip in read_clips() if len(clip.root) >= 2.5 * FPS]
-    made = make_clips([clean(clip).clip for clip in clips], SPEEDS, PLAIN if args.plain else RICH)
-    print(*minutes_lines(clips, made), sep="\n")
+    clips = [clip for clip in read_clips() if len(clip.root) >= 2.5 * FPS and clip.is_dance >= args.dance]
+    clips = clips[:: args.every]
+    variety = replace(PLAIN if args.plain else RICH, splice_minutes=0.0 if args.plain else args.splices)
+    made = make_clips([clean(clip).clip for clip in clips], SPEEDS, variety)
+    print(*minutes_lines(clips, made), sep="\n", flush=True)
     frames = sum(len(clip.root) for clip in made.clips)
-    print(f"{frames} frames in {len(made.clips)} clips", refused_line(made), sep="\n")
+    print(f"{frames} frames in {len(made.clips)} clips", refused_line(made), sep="\n", flush=True)
     print(*distance_lines([clip for clip in clips if clip.is_dance], made), sep="\n", flush=True)
 
 

@@ -140,15 +140,32 @@ def hands_inside(joints: np.ndarray) -> float:
     return float(inside.mean())
 
 
-def headings_part_rad(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest difference of two pelvis headings (F, 4), each beside its own mean."""
-    turned = [np.unwrap(heading_rad(q)) for q in (a, b)]
-    return float(np.abs((turned[0] - turned[0].mean()) - (turned[1] - turned[1].mean())).max())
+def headings_rad(clip: Clip) -> np.ndarray:
+    """Heading (F,) of the pelvis, turns counted."""
+    return np.unwrap(heading_rad(clip.rotations[:, 0]))
 
 
-def upper_on_lower(upper: Clip, lower: Clip, a: int, b: int, beats: int = BEATS) -> tuple[Clip, Clip] | None:
-    """Beats a.. of ``upper`` from the spine up, on beats b.. of ``lower``; and the stretch of ``upper`` as it was
-    played. None where a beat would be played too slowly or too fast, or a beat lies outside its clip.
+def part_rad(a: np.ndarray, b: np.ndarray) -> float:
+    """Largest difference of two headings (F,), each beside its own mean."""
+    return float(np.abs((a - a.mean()) - (b - b.mean())).max())
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Frames ``first`` to ``last`` of the lower clip, and when in the upper one (n,) [s] what goes on them is."""
+
+    first: int
+    last: int
+    times_s: np.ndarray
+
+    @property
+    def part(self) -> slice:
+        return slice(self.first, self.last + 1)
+
+
+def stretch(upper: Clip, lower: Clip, a: int, b: int, beats: int = BEATS) -> Stretch | None:
+    """Beats a.. of ``upper`` on beats b.. of ``lower``. None where a beat would be played too slowly or too fast, or
+    lies outside its clip.
     """
     to_s, from_s = lower.beats_s[b : b + beats + 1], upper.beats_s[a : a + beats + 1]
     if len(to_s) <= beats or len(from_s) <= beats:
@@ -160,13 +177,18 @@ def upper_on_lower(upper: Clip, lower: Clip, a: int, b: int, beats: int = BEATS)
     if ratio.min() < STRETCH[0] or ratio.max() > STRETCH[1]:
         return None
     first, last = int(np.ceil(to_s[0] * FPS)), int(np.floor(to_s[-1] * FPS))
-    times_s = np.interp(np.arange(first, last + 1) / FPS, to_s, from_s)
-    part = slice(first, last + 1)
-    played = replace(upper, **dict(zip(("root", "rotations"), sample_at(upper, times_s), strict=True)))
+    return Stretch(first, last, np.interp(np.arange(first, last + 1) / FPS, to_s, from_s))
+
+
+def upper_on_lower(upper: Clip, lower: Clip, where: Stretch) -> tuple[Clip, Clip]:
+    """``upper`` from the spine up on ``lower``, and the stretch of ``upper`` as it was played."""
+    first, last, part = where.first, where.last, where.part
+    played = replace(upper, **dict(zip(("root", "rotations"), sample_at(upper, where.times_s), strict=True)))
     rotations = lower.rotations[part].copy()
     rotations[:, UPPER] = played.rotations[:, UPPER]
-    bad = [lower.bad_frames - first, np.flatnonzero(np.isin(np.round(times_s * FPS), upper.bad_frames))]
+    bad = [lower.bad_frames - first, np.flatnonzero(np.isin(np.round(where.times_s * FPS), upper.bad_frames))]
     bad = np.unique(np.concatenate(bad)).astype(int)
+    beats_s = lower.beats_s - first / FPS
     made = replace(
         lower,
         name=f"{upper.name} on {lower.name}",
@@ -174,17 +196,23 @@ def upper_on_lower(upper: Clip, lower: Clip, a: int, b: int, beats: int = BEATS)
         root=lower.root[part],
         rotations=rotations,
         bad_frames=bad[(bad >= 0) & (bad <= last - first)],
-        beats_s=lower.beats_s[b : b + beats + 1] - first / FPS,
+        beats_s=beats_s[(beats_s > -1 / FPS) & (beats_s < (last - first + 1) / FPS)],
     )
     return made, played
 
 
-def verdict(made: Clip, played: Clip, lower_joints: np.ndarray, limit_m: float) -> Refused | None:
-    """Why a splice is not kept; None when it is. lower_joints (F, 22, 3): of the lower clip as it was."""
+def first_look(made: Clip, played: Clip) -> Refused | None:
+    """What can be refused without knowing where the joints are."""
     if len(made.bad_frames):
         return Refused.BAD
-    if headings_part_rad(made.rotations[:, 0], played.rotations[:, 0]) > YAW_MOST_RAD:
-        return Refused.YAW
+    return Refused.YAW if part_rad(headings_rad(made), headings_rad(played)) > YAW_MOST_RAD else None
+
+
+def verdict(made: Clip, played: Clip, lower_joints: np.ndarray, limit_m: float) -> Refused | None:
+    """Why a splice is not kept; None when it is. lower_joints (F, 22, 3): of the lower clip as it was."""
+    why = first_look(made, played)
+    if why is not None:
+        return why
     joints = joints_of(made.root, made.rotations)
     if imbalance_m(joints) > max(limit_m, imbalance_m(lower_joints) + BALANCE_MORE_M):
         return Refused.BALANCE
@@ -200,33 +228,21 @@ def fitted(clip: Clip) -> Clip:
     return replace(clip, fit=concentration(minima / FPS, clip.beats_s))
 
 
-def splices(clips: Sequence[Clip], frames: int, seed: int, *, tries_most: int = 12_000) -> Spliced:
+def splices(clips: Sequence[Clip], frames: int, seed: int, *, tries_most: int = 20_000) -> Spliced:
     """Splices of about ``frames`` frames in all, from clips fitted to beats (unfitted ones are not used).
 
-    Pairs are drawn with ``seed``: lower clip and stretch by length, upper clip of the same tempo band (by its period),
-    mirrored every second time, never of the same take.
+    Pairs are drawn with ``seed``: lower clip and stretch by length, upper clip of about the same tempo, mirrored every
+    second time, never of the same take.
     """
     rng = np.random.default_rng(seed)
-    pool = [c for c in clips if c.fit >= FIT_LEAST and len(c.beats_s) > BEATS]
-    if len({c.name for c in pool}) < 2:
+    pool = _pool([c for c in clips if c.fit >= FIT_LEAST and len(c.beats_s) > BEATS])
+    if len({member.clip.name for member in pool}) < 2:
         return Spliced((), 0, {})
-    limit_m = balance_limit_m(pool)
-    periods = np.array([np.median(np.diff(c.beats_s)) for c in pool])
-    odds = np.array([len(c.beats_s) - BEATS for c in pool], float)
+    limit_m = balance_limit_m([member.clip for member in pool])
     kept, refused, tried, made_frames = [], Counter(), 0, 0
     while made_frames < frames and tried < tries_most:
-        at = int(rng.choice(len(pool), p=odds / odds.sum()))
-        lower = pool[at]
-        near = (periods > periods[at] * STRETCH[0]) & (periods < periods[at] * STRETCH[1])
-        near &= np.array([c.name != lower.name for c in pool])
-        if not near.any():
-            odds[at] = 0
-            continue
-        upper = pool[int(rng.choice(len(pool), p=odds * near / (odds * near).sum()))]
-        upper = mirror(upper) if rng.random() < 0.5 else upper
-        a, b = (int(rng.integers(len(c.beats_s) - BEATS)) for c in (upper, lower))
         tried += 1
-        clip, why = _try(upper, lower, a, b, limit_m)
+        clip, why = _try(pool, limit_m, rng)
         if why is None:
             kept.append(clip)
             made_frames += len(clip.root)
@@ -235,11 +251,45 @@ def splices(clips: Sequence[Clip], frames: int, seed: int, *, tries_most: int = 
     return Spliced(tuple(kept), tried, dict(refused))
 
 
-def _try(upper: Clip, lower: Clip, a: int, b: int, limit_m: float) -> tuple[Clip | None, Refused | None]:
-    pair = upper_on_lower(upper, lower, a, b)
-    if pair is None:
+@dataclass(frozen=True)
+class _Member:
+    """A clip that may be spliced, and what is asked of it again and again."""
+
+    clip: Clip
+    mirrored: Clip
+    yaw_rad: np.ndarray
+    period_s: float
+
+    @property
+    def starts(self) -> int:
+        return len(self.clip.beats_s) - BEATS
+
+
+def _pool(clips: Sequence[Clip]) -> list[_Member]:
+    return [_Member(c, mirror(c), headings_rad(c), float(np.median(np.diff(c.beats_s)))) for c in clips]
+
+
+def _draw(pool: list[_Member], rng: np.random.Generator) -> _Member:
+    odds = np.array([member.starts for member in pool], float)
+    return pool[int(rng.choice(len(pool), p=odds / odds.sum()))]
+
+
+def _try(pool: list[_Member], limit_m: float, rng: np.random.Generator) -> tuple[Clip | None, Refused | None]:
+    """One splice drawn by chance, or why it is none. Headings are looked at first: they are cheap and refuse most."""
+    low = _draw(pool, rng)
+    near = [m for m in pool if STRETCH[0] < m.period_s / low.period_s < STRETCH[1] and m.clip.name != low.clip.name]
+    if not near:
         return None, Refused.TEMPO
-    made, played = fitted(pair[0]), pair[1]
-    first = int(np.ceil(lower.beats_s[b] * FPS))
-    part = slice(first, first + len(made.root))
-    return made, verdict(made, played, joints_of(lower.root[part], lower.rotations[part]), limit_m)
+    up, flipped = _draw(near, rng), rng.random() < 0.5
+    upper = up.mirrored if flipped else up.clip
+    where = stretch(upper, low.clip, int(rng.integers(up.starts)), int(rng.integers(low.starts)))
+    if where is None:
+        return None, Refused.TEMPO
+    yaw = np.interp(where.times_s * FPS, np.arange(len(up.yaw_rad)), -up.yaw_rad if flipped else up.yaw_rad)
+    if part_rad(yaw, low.yaw_rad[where.part]) > YAW_MOST_RAD:
+        return None, Refused.YAW
+    made, played = upper_on_lower(upper, low.clip, where)
+    joints = joints_of(low.clip.root[where.part], low.clip.rotations[where.part])
+    made = fitted(made)
+    why = verdict(made, played, joints, limit_m)
+    return (made, None) if why is None else (None, why)
