@@ -209,18 +209,19 @@ def test_what_is_said_of_real_music_is_listed(capsys):
 def test_a_drop_rests_on_what_was_before():
     clock, none = BeatClock(0.0, 0, 0.5, 1, 4, 0.9, 0.8), np.zeros(2)
     away = Activations(none, none, 0.5, 0.1, 0.0, 0.8, 0.1, 0.02, 0.0, none)
-    back = Activations(none, none, 0.9, 0.9, 0.0, 0.5, 0.1, 0.3, 0.0, none)
-    weighing = Weighing(-1.0, Grounds(said=1.0, away=1.0, still=1.0, drums=1.0, pulse=1.0, bar=1.0))
+    back = Activations(none, none, 0.9, 0.9, 0.0, 0.2, 0.1, 0.3, 0.0, none)
+    weighing = Weighing(-1.0, Grounds(said=1.0, over=2.0, drums=1.0, back=1.0, pulse=1.0, bar=1.0))
     state, plain = DropState(), DropState()
     for frame in range(120):
         state, grounds = drop_step(state, away, clock, True, frame / 30)
-    assert grounds.away > 0.7 and -0.1 < grounds.drums < 0.0
+    assert -0.2 < grounds.over < 0.0 and -0.1 < grounds.back < 0.0 and grounds.drums < 0.15
     assert drop_probability(grounds, weighing) < 0.1
-    for _ in range(6):
+    for _ in range(8):
         state, grounds = drop_step(state, back, clock, True, 4.1)
         plain, there = drop_step(plain, back, clock, True, 4.1)
-    assert grounds.drums > 0.4 and grounds.bar == 0.8 and drop_step(state, back, clock, True, 4.6)[1].bar == 0.0
-    assert drop_probability(grounds, weighing) > 0.7 > 0.5 > drop_probability(there, weighing)
+    assert grounds.over > 0.3 and grounds.back > 0.5 and grounds.bar == 0.8
+    assert drop_step(state, back, clock, True, 4.6)[1].bar == 0.0
+    assert drop_probability(grounds, weighing) > 0.7 > 0.6 > drop_probability(there, weighing)
     silent, _ = drop_step(state, back, clock, False, 4.2)
     assert silent.said < state.said and silent.drums < state.drums
 

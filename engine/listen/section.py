@@ -23,7 +23,7 @@ _NEAR_S = 0.3  # a phrase activation so near to a bar line belongs to it
 _KEPT_FRAMES = 32
 _LEAST = 0.03
 _STAY = 1.5
-_DROP = Weighing(0.88, Grounds(said=1.71, away=0.0, still=0.0, drums=1.25, pulse=1.72, bar=1.77))
+_DROP = Weighing(-0.84, Grounds(said=1.58, over=3.58, drums=1.69, back=0.0, pulse=0.77, bar=1.68))
 
 
 @dataclass(frozen=True)

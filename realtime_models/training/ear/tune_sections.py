@@ -211,7 +211,7 @@ def _dropped(frames: int, form: Form) -> np.ndarray:
     for drop_s, beat_s in zip(form.drops_s, beats_at(np.array(form.drops_s), form), strict=True):
         since = (now_s - drop_s) / beat_s
         out[(since > -0.2) & (since < 2.0)] = -1.0
-        out[(since > 0.1) & (since < 0.9)] = 1.0
+        out[(since > 0.3) & (since < 0.9)] = 1.0
     return out
 
 
