@@ -36,7 +36,7 @@ _STAY = 1.3  # another tempo must be this much likelier
 _BINS = 64
 _NEAR_S = 0.07
 _TEMPO_TRUST = 0.03  # how much of a model frame's word about the tempo counts
-_TEMPO_MEMORY_S = 1.5  # over which what is told about the tempo is averaged
+_TEMPO_MEMORY_S = 0.75  # over which what is told about the tempo is averaged
 _LEVELS = 24
 
 
