@@ -1,6 +1,6 @@
 """A steadier body: tremor taken out, the floor fitted, feet that stand where they stand. Zero phase, for training data.
 
-Nothing here may move a beat or soften an accent: the low-pass is flat up to 7 Hz, and feet are corrected by the least
+Nothing here may move a beat or soften an accent: the low-pass is flat up to 6 Hz, and feet are corrected by the least
 change of the path, solved for the whole clip at once, so no correction begins or ends with a step.
 """
 
@@ -27,7 +27,7 @@ FLOOR_LEAST_M, FLOOR_MOST_M = 0.002, 0.10  #: smaller shifts are not worth it, l
 
 
 def low_pass_kernel() -> np.ndarray:
-    """(13,) windowed sinc: gain 1 within 3 % up to 6 Hz, .5 at 8.5 Hz, under .1 from 11 Hz on."""
+    """(13,) windowed sinc: gain 1 within 2 % up to 6 Hz, .5 at 8.5 Hz, under .02 from 11 Hz on."""
     n = np.arange(-REACH, REACH + 1)
     kernel = np.sinc(2 * CUT_HZ / FPS * n) * np.kaiser(2 * REACH + 1, BETA)
     return kernel / kernel.sum()
