@@ -20,10 +20,10 @@ class ModelSpec:
     levels: tuple[int, ...] = (8, 5, 5, 5)  #: finite scalar quantisation of one token
     stages: int = 2  #: tokens a group and row: a coarse one and a refining one
     # tokeniser
-    encoder_width: int = 96
+    encoder_width: int = 128
     decoder_width: int = 384
-    frame_width: int = 192
-    decoder_rows: int = 8  #: rows that a decoded row may depend on, itself included
+    frame_width: int = 256
+    decoder_rows: int = 11  #: rows that a decoded row may depend on, itself included
     # generator
     width: int = 256
     heads: int = 4

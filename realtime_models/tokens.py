@@ -86,7 +86,7 @@ class Tokeniser(nn.Module):
         self.merge = nn.Linear(spec.groups * spec.stages * len(spec.levels), d)
         self.rows = nn.ModuleList(CausalBlock(d) for _ in range(3))
         self.unfold = nn.Linear(d, spec.row_frames * f)
-        self.frames = nn.ModuleList([CausalBlock(f), CausalBlock(f)])
+        self.frames = nn.ModuleList([CausalBlock(f), CausalBlock(f, 2), CausalBlock(f, 4)])
         self.out = nn.Linear(f, spec.frame_size)
         self.register_buffer("mean", torch.zeros(spec.frame_size))
         self.register_buffer("scale", torch.ones(spec.frame_size))
@@ -108,7 +108,7 @@ class Tokeniser(nn.Module):
         return torch.stack([leave(y[:, g]) for g, leave in enumerate(self.leave)], 2)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes (B, R, G, stages * D) -> raw features (B, 4 R, 126); a frame depends on its row and the 7 before it."""
+        """Codes (B, R, G, stages * D) -> raw features (B, 4 R, 126); a frame depends on its row and the 10 before it."""
         y = self.merge(codes.flatten(2)).transpose(1, 2)
         for block in self.rows:
             y = block(y)
