@@ -105,10 +105,10 @@ def pointer_step(state: PointerState, beats: np.ndarray, pulse: float, tempo: np
     if len(tempo):
         told = told * _TEMPO_FADE + pulse * tempo
         odds = likelier(told, _TEMPO_SHARES) ** pulse
-        belief = belief * (odds**_TEMPO_TRUST)[_ROW]
+        belief = belief * np.repeat(odds**_TEMPO_TRUST, PERIODS)
         belief /= belief.sum()
         prior = _TEMPO_PRIOR * odds
-        prior = (prior / prior.sum() / PERIODS)[_ROW]
+        prior = np.repeat(prior / (prior.sum() * PERIODS), PERIODS)
     for activation in beats:
         belief = _tick(belief, 0.5 * (newest + float(activation)), pulse, prior)
         belief = _tick(belief, float(activation), pulse, prior)
