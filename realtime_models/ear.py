@@ -3,8 +3,9 @@
 Convolutions over time and pitch turn 60 spectra a second into a few dozen numbers each (as the convolutional front of
 Böck and Davies 2020, "Deconstruct, analyse, reconstruct", made causal), dilated convolutions look back over four
 seconds, and a recurrent layer at 30 a second carries what lasts longer. What tempo a drummer would count is told as a
-whole (as Schreiber and Mueller 2018 do, made causal), apart from where the beats are. ``forward`` hears any even number of looks and
-takes and gives the state, so that a show (two looks at a time) and a training (half a minute at once) run one code.
+whole (as Schreiber and Mueller 2018 do, made causal), apart from where the beats are. ``forward`` hears any even
+number of looks and takes and gives the state, so that a show (two looks at a time) and a training (half a minute at
+once) run one code.
 """
 
 from dataclasses import dataclass

@@ -108,7 +108,7 @@ class Tokeniser(nn.Module):
         return torch.stack([leave(y[:, g]) for g, leave in enumerate(self.leave)], 2)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes (B, R, G, stages * D) -> raw features (B, 4 R, 126); a frame depends on its row and the 10 before it."""
+        """Codes (B, R, G, stages * D) -> raw features (B, 4 R, 126); a frame depends on its row and 10 before."""
         y = self.merge(codes.flatten(2)).transpose(1, 2)
         for block in self.rows:
             y = block(y)

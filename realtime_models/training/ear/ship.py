@@ -33,7 +33,9 @@ _GOLDEN_STEPS = 60
 
 
 class EarStep(nn.Module):
-    """One model frame: spectra (1, 2, 72), state (1, S) -> probabilities (1, 2, 2), (1, 1, 7), embedding, tempo, state."""
+    """One model frame: spectra (1, 2, 72), state (1, S) -> probabilities (1, 2, 2), (1, 1, 7), embedding, tempo,
+    state.
+    """
 
     def __init__(self, net: EarNet):
         super().__init__()
