@@ -8,21 +8,21 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from realtime_models.export import FOLDER, export
 from realtime_models.network import Generator
 from realtime_models.spec import ModelSpec
 from realtime_models.tokens import Tokeniser
-from realtime_models.training.primer import standing_tokens
+from realtime_models.training import checkpoint
+from realtime_models.training.data import read_clips
+from realtime_models.training.primer import beginnings, primer_frames, standing_tokens
 
 
 def load_trained(tokeniser_path: Path, generator_path: Path) -> tuple[Tokeniser, Generator, ModelSpec]:
-    """Both checkpoints; the generator's averaged weights."""
-    saved = torch.load(tokeniser_path, weights_only=True)
+    """Both checkpoints; the generator's averaged weights. Raises ConfigError."""
+    saved = checkpoint.load(tokeniser_path)
     tokeniser = Tokeniser(ModelSpec.from_json(saved["spec"]))
     tokeniser.load_state_dict(saved["model"])
-    made = torch.load(generator_path, weights_only=True)
+    made = checkpoint.load(generator_path)
     spec = ModelSpec.from_json(made["spec"])
     generator = Generator(spec)
     generator.load_state_dict(made["model"])
@@ -49,7 +49,8 @@ def main() -> None:
         refine_steps=args.steps,
         lag_s=args.lag_ms / 1000,
     )
-    export(tokeniser, generator, spec, standing_tokens(tokeniser), args.out)
+    at_ease = beginnings(read_clips(), primer_frames(tokeniser))
+    export(tokeniser, generator, spec, standing_tokens(tokeniser, at_ease), args.out)
     print(f"exported to {args.out}")
 
 

@@ -1,107 +1,159 @@
-"""Train the generator on tokens of a trained tokeniser, part of the time on its own output.
+"""Train the generator on tokens of a trained tokeniser, part of the time on its own output; run again, it goes on from
+``--out``.
 
     CORYBANT_DATA=../data python -m realtime_models.training.train_generator --tokeniser runs/tokeniser.pt \\
         --minutes 60 --out runs/generator.pt
+
+Under ``torchrun --nproc-per-node N`` it trains in N processes. On motion of your own: ``realtime_models.training.own``.
 """
 
 import argparse
-import os
-import pickle
-import time
+import hashlib
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import distributed as dist
 
 from realtime_models.spec import ModelSpec
 from realtime_models.tokens import Tokeniser
-from realtime_models.training.bank import build_bank
+from realtime_models.training import checkpoint
+from realtime_models.training.bank import RICH, Entry, build_bank
 from realtime_models.training.data import read_clips
 from realtime_models.training.grooves import read_grooves
-from realtime_models.training.rows import Sequences, tokenise_bank
+from realtime_models.training.loop import (
+    Length,
+    device,
+    half_precision,
+    join_processes,
+    rate_at,
+    telling,
+    train,
+    wait_for_all,
+)
+from realtime_models.training.rows import Batch, Rows, Sequences, tokenise_bank
+from realtime_models.training.store import read_store, write_store
 from realtime_models.training.trainer import Trainer
+
+OWN_OUTPUT_FROM = 0.15  #: share of the budget after which every second step sees the model's own output
+
+
+class GeneratorLearner:
+    """A generator in training: what the loop asks for."""
+
+    def __init__(
+        self, spec: ModelSpec, sequences: Sequences, held: Batch | None, *, batch: int, positions: int, rate: float,
+        seed: int, own_from: float = OWN_OUTPUT_FROM,
+    ):  # fmt: skip
+        """``held`` is validated on, where there is any; ``own_from`` 0 is for weights that are trained already."""
+        self.sequences, self.held, self.batch, self.rate, self.own_from = sequences, held, batch, rate, own_from
+        self.spec_json = spec.to_json()
+        self.trainer = Trainer(spec, positions=positions, seed=seed)
+        self.trainer.random = torch.Generator(device()).manual_seed(seed)
+        self.generators = (sequences.rng, self.trainer.random)
+
+    @property
+    def model(self) -> torch.nn.Module:
+        return self.trainer.model
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        return self.trainer.optimiser
+
+    @property
+    def average(self) -> dict[str, torch.Tensor]:
+        return self.trainer.average
+
+    def step(self, done: float, step: int) -> dict[str, float]:
+        """One update; every second one on its own output, once there is some worth it."""
+        rate = rate_at(done, step, self.rate, warm_steps=200, least=5e-6)
+        own = done >= self.own_from and step % 2 == 0
+        with half_precision():
+            return self.trainer.step(there(self.sequences.draw(self.batch)), rate, own=own)
+
+    def validate(self) -> dict[str, float]:
+        """Losses on ``held``."""
+        with half_precision():
+            return {} if self.held is None else self.trainer.validate(there(self.held))
+
+
+def there(batch: Batch) -> Batch:
+    """The batch on this process's device."""
+    return Batch(*(getattr(batch, name).to(device()) for name in batch.__dataclass_fields__))
 
 
 def load_tokeniser(path: Path) -> Tokeniser:
-    """A trained tokeniser with its specification."""
-    saved = torch.load(path, weights_only=True)
+    """A trained tokeniser with its specification. Raises ConfigError."""
+    saved = checkpoint.load(path)
     model = Tokeniser(ModelSpec.from_json(saved["spec"]))
     model.load_state_dict(saved["model"])
     return model.eval()
 
 
-def common(value: float) -> float:
-    """The first process's value, so that all end and slow down together."""
-    if not dist.is_initialized():
-        return value
-    told = torch.tensor([value])
-    dist.broadcast(told, 0)
-    return told.item()
+def cached_bank(
+    folder: Path | None, splits: tuple[str, ...], tokeniser: Tokeniser, **options
+) -> tuple[list[Entry], list[Rows]]:
+    """Bank and token rows; kept in a folder between runs where one is named (training data: never commit it).
 
-
-def cached_bank(path: Path | None, splits: tuple[str, ...], tokeniser: Tokeniser, **options) -> tuple[list, list]:
-    """Bank and token rows; kept in a file between runs where one is named (training data: never commit it)."""
-    if path and path.exists():
-        return pickle.loads(path.read_bytes())
-    bank = build_bank(read_clips(splits=splits), **options)
-    made = (bank, tokenise_bank(bank, tokeniser))
-    if path:
-        path.write_bytes(pickle.dumps(made))
-    return made
+    Rows are kept under the name of the weights that made them, so another tokeniser finds none.
+    """
+    bank = build_bank(read_clips(splits=splits), folder=folder, **options)
+    if not folder:
+        return bank, tokenise_bank(bank, tokeniser)
+    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in tokeniser.state_dict().values()))
+    digest.update(repr([(entry.clip.name, len(entry.features)) for entry in bank]).encode())
+    kept = folder / f"rows-{digest.hexdigest()[:16]}"
+    if not kept.exists():
+        write_store(kept, tokenise_bank(bank, tokeniser))
+    return bank, read_store(kept, Rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokeniser", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--rows", type=int, default=36)
     parser.add_argument("--positions", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--resume", type=Path, help="begin with these weights (a run of its own, with its own budget)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="folder for the prepared bank, to start faster the next time")
     args = parser.parse_args()
-    if "WORLD_SIZE" in os.environ:  # torchrun: one process a core or a GPU
-        dist.init_process_group("gloo")
-        args.seed += 1000 * dist.get_rank()
-    first = not dist.is_initialized() or dist.get_rank() == 0
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    tokeniser = load_tokeniser(args.tokeniser)
+    rank, _ = join_processes(args.threads)
+    seed = args.seed + 1000 * rank
+    torch.manual_seed(seed)
+    with torch.device("cpu"):
+        tokeniser = load_tokeniser(args.tokeniser)
+        if rank:  # the first process fills the cache
+            wait_for_all()
+        train_set = cached_bank(args.cache, ("train",), tokeniser, variety=RICH)
+        held_set = cached_bank(args.cache, ("val", "test"), tokeniser, speeds=(1.0,))
+        if not rank:
+            wait_for_all()
     spec, grooves = tokeniser.spec, read_grooves()
-    cache = args.cache and args.cache / "train.pkl", args.cache and args.cache / "held.pkl"
-    sequences = Sequences(*cached_bank(cache[0], ("train",), tokeniser), grooves, spec, args.rows, args.seed)
-    held_set = cached_bank(cache[1], ("val", "test"), tokeniser, speeds=(1.0,))
+    sequences = Sequences(*train_set, grooves, spec, args.rows, seed)
     held = Sequences(*held_set, grooves, spec, args.rows, 0).draw(32)
-    trainer = Trainer(spec, positions=args.positions, seed=args.seed)
+    learner = GeneratorLearner(
+        spec, sequences, held, batch=args.batch, positions=args.positions, rate=args.rate, seed=seed,
+        own_from=0.0 if args.resume else OWN_OUTPUT_FROM,
+    )  # fmt: skip
     if args.resume:
-        trainer.model.load_state_dict(torch.load(args.resume, weights_only=True)["latest"])
-        trainer.average = {k: v.clone() for k, v in trainer.model.state_dict().items()}
-    if dist.is_initialized():
-        for parameter in trainer.model.parameters():
-            dist.broadcast(parameter.data, 0)
-    count = sum(p.numel() for p in trainer.model.parameters()) / 1e6
-    print(
-        f"{count:.2f} M parameters, {len(grooves)} grooves, {sum(len(r.tokens) for r in sequences.rows)} rows",
-        flush=True,
-    )
-    start, step, running = time.monotonic(), 0, {}
-    while (done := common((time.monotonic() - start) / 60 / args.minutes)) < 1:
-        rate = args.rate * min(1, (step + 1) / 200) * (0.5 + 0.5 * np.cos(np.pi * done)) + 5e-6
-        own = (done > 0.15 or args.resume is not None) and step % 2 == 0
-        told = trainer.step(sequences.draw(args.batch), rate, own=own)
-        running = {k: 0.98 * running.get(k, v) + 0.02 * v for k, v in told.items()}
-        step += 1
-        if first and step % 200 == 0:
-            words = " ".join(f"{k} {v:.3f}" for k, v in (running | trainer.validate(held)).items())
-            print(f"{done:5.0%} step {step} {(time.monotonic() - start) / step:.2f} s/step  {words}", flush=True)
-            trainer.save(args.out, step)
-    if first:
-        trainer.save(args.out, step)
+        begin_with(learner, args.resume)
+    if not rank:
+        count = sum(p.numel() for p in learner.model.parameters()) / 1e6
+        rows = sum(len(r.tokens) for r in sequences.rows)
+        print(f"{count:.2f} M parameters, {len(grooves)} grooves, {rows} rows", flush=True)
+    train(learner, Length(args.minutes, args.steps), args.out, telling("generator", args.out))
+
+
+def begin_with(learner: GeneratorLearner, path: Path) -> None:
+    """The latest weights of another training, averaged anew."""
+    latest = checkpoint.load(path)["latest"]
+    learner.model.load_state_dict(latest)
+    for name, value in learner.average.items():
+        value.copy_(latest[name])
 
 
 if __name__ == "__main__":
