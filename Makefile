@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help live test check bench evaluate judge bench-ear clean
+.PHONY: help live test check bench evaluate train judge bench-ear clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,11 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/installed-dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -e ".[dev]"
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-train: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e ".[train]"
 	@touch $@ $(VENV)/installed
 
 live: $(VENV)/installed ## start the show: make live ARGS="--input default"; without ARGS the demo
@@ -40,6 +45,10 @@ bench-ear: $(VENV)/installed-dev ## the ear beside other trackers on CORYBANT_DA
 evaluate: $(VENV)/installed-dev ## score our dances (docs/evaluation.md), or others': MOTION=folder AUDIO=folder FPS=30
 	$(BIN)/python -m realtime_models.training.judge.evaluate $(if $(MOTION),--motion $(MOTION)) \
 		$(if $(AUDIO),--audio $(AUDIO)) $(if $(FPS),--fps $(FPS)) $(ARGS)
+
+train: $(VENV)/installed-train ## a dancer of your own: make train CONFIG=studio.toml PROCESSES=2 (docs/training.md)
+	$(BIN)/$(if $(PROCESSES),torchrun --standalone --nproc-per-node $(PROCESSES),python) \
+		-m realtime_models.training.own.train $(CONFIG)
 
 judge: $(VENV)/installed-dev ## serve blind pairs of dances to people; ARGS="--report" prints who wins
 	$(BIN)/python -m realtime_models.training.judge.people $(ARGS)
