@@ -75,9 +75,12 @@ def music_columns(size: int = SIZE) -> np.ndarray:
 MUSIC = music_columns()
 
 
-ENERGY_SHARE = 1.0 / (1.2 * MODEL_HZ)  #: of a new frame's energy: the beat's own ups and downs are not the music's
+LEVEL_S = 1.0  #: over which loudness is taken for energy: the beat's own ups and downs are not the music's
+USUAL_S = 60.0  #: over which the usual loudness of a piece is learnt
+OPENING_DB, OPENING_S = 3.0, 15.0  #: so much quieter than they go on do pieces begin; the guess fades as they are heard
+ENERGY_USUAL, ENERGY_DB = 0.55, 0.1  #: energy at the usual loudness, and what a decibel more adds
+ENERGY_BOUNDS = (0.1, 1.0)
 BUSY_SHARE = 1.0 / (4.0 * MODEL_HZ)
-USUAL_S = 45.0  #: over which the usual loudness of a piece is learnt
 SURE = 0.25  #: beat confidence below which the body is told no beat
 UNHEARD_DB = -90.0  #: nothing was heard yet
 
@@ -87,25 +90,33 @@ class Heard:
     """What is kept of the music between plans. Never written in place."""
 
     newest: tuple[MusicFeatures, ...] = ()  #: at most one row of them, the newest last
-    energy: float = 0.5  #: of the music, smoothed as in training
-    busy: np.ndarray = field(default_factory=lambda: np.zeros(BANDS))  #: (BANDS,) mean onset strength of seconds
-    usual_db: float = UNHEARD_DB  #: mean of ``loudness_long_db`` where there was music [dBFS]
+    power: float = 0.0  #: mean square of the last second
+    usual_db: float = UNHEARD_DB  #: mean of its level where there was music [dBFS]
     heard_s: float = 0.0  #: music heard so far [s]
+    busy: np.ndarray = field(default_factory=lambda: np.zeros(BANDS))  #: (BANDS,) mean onset strength of seconds
+
+    @property
+    def energy(self) -> float:
+        """0..1: how loud the last second is beside what is usual. A decibel is a decibel, however steady the piece."""
+        if not self.heard_s:
+            return ENERGY_USUAL
+        usual_db = self.usual_db + OPENING_DB * float(np.exp(-self.heard_s / OPENING_S))
+        return float(np.clip(ENERGY_USUAL + ENERGY_DB * (_db(self.power) - usual_db), *ENERGY_BOUNDS))
 
 
 def hear(heard: Heard, features: MusicFeatures) -> Heard:
     """Take in one model frame."""
-    usual_db, heard_s = heard.usual_db, heard.heard_s
+    power, usual_db, heard_s = heard.power, heard.usual_db, heard.heard_s
     if not features.silence:
         heard_s += 1.0 / MODEL_HZ
-        usual_db += (features.loudness_long_db - usual_db) / (min(heard_s, USUAL_S) * MODEL_HZ)
-    return Heard(
-        newest=(*heard.newest, features)[-ROW_FRAMES:],
-        energy=heard.energy + ENERGY_SHARE * (features.energy - heard.energy),
-        busy=heard.busy + BUSY_SHARE * (features.bands[:BANDS] - heard.busy),
-        usual_db=usual_db,
-        heard_s=heard_s,
-    )
+        power += (10.0 ** (features.loudness_db / 10.0) - power) / (min(heard_s, LEVEL_S) * MODEL_HZ)
+        usual_db += (_db(power) - usual_db) / (min(heard_s, USUAL_S) * MODEL_HZ)
+    busy = heard.busy + BUSY_SHARE * (features.bands[:BANDS] - heard.busy)
+    return Heard((*heard.newest, features)[-ROW_FRAMES:], power, usual_db, heard_s, busy)
+
+
+def _db(power: float) -> float:
+    return 10.0 * float(np.log10(max(power, 1e-10)))
 
 
 def music_rows(

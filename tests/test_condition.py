@@ -94,16 +94,15 @@ def first_layout(state: PlanState, heard: list[MusicFeatures], energy: float, co
 def test_a_model_of_the_first_layout_is_told_the_same_to_the_last_bit(seed):
     rng = np.random.default_rng(seed)
     said = [features(2 * (k + 1), rng, silence=seed == 7) for k in range(40)]
-    heard, energy = Heard(), 0.5
+    heard = Heard()
     for now in said:
         heard = hear(heard, now)
-        energy += 1.0 / (1.2 * 30) * (now.energy - energy)
     place = tuple(rng.uniform(-1.5, 1.5, 3))
     state = PlanState(0, 9, None, row=12, speed_m_s=0.4, heard=heard, level=int(rng.integers(-1, 2)), place=place)
     controls = Controls(energy=1.3, nudge_ms=12.0)
     spec = SimpleNamespace(plan_rows=4, lag_s=0.02, condition=29)
     told = window_conditions(state, said[-1], controls, spec)
-    expected = first_layout(state, said, energy, controls, 0.02)
+    expected = first_layout(state, said, heard.energy, controls, 0.02)
     assert told.shape == (4, 29) and told.dtype == np.float32
     np.testing.assert_array_equal(told, expected)
     whole = window_conditions(state, said[-1], controls, SimpleNamespace(plan_rows=4, lag_s=0.02, condition=61))
@@ -171,3 +170,41 @@ def test_an_ear_without_an_embedding_or_with_a_short_one_is_borne():
     short = np.ones(4, np.float32)
     assert not told_of(steady(2))[condition.EMBEDDING].any()
     np.testing.assert_array_equal(told_of(steady(2, embedding=short))[condition.EMBEDDING], [1] * 4 + [0] * 12)
+
+
+def energy_of(*parts: tuple[float, float], gain_db: float = 0.0) -> list[float]:
+    """Energy at the end of each stretch of (seconds, level [dBFS])."""
+    heard, out = Heard(), []
+    for seconds, level_db in parts:
+        for _ in range(round(30 * seconds)):
+            heard = hear(heard, steady(2, loudness_db=level_db + gain_db, loudness_long_db=level_db + gain_db))
+        out.append(heard.energy)
+    return out
+
+
+def test_energy_is_decibels_beside_what_is_usual_whatever_the_gain():
+    usual, louder, quiet = energy_of((120, -20.0), (3, -17.0), (3, -23.0))
+    assert usual == pytest.approx(condition.ENERGY_USUAL, abs=0.02)
+    assert louder - usual == pytest.approx(0.3, abs=0.06) and quiet - usual == pytest.approx(-0.3, abs=0.06)
+    np.testing.assert_allclose(energy_of((120, -20.0), (3, -17.0), gain_db=-30.0), [usual, louder], atol=1e-9)
+
+
+def test_what_stays_louder_becomes_usual_within_minutes():
+    assert energy_of((60, -20.0), (240, -16.0))[1] == pytest.approx(condition.ENERGY_USUAL, abs=0.03)
+
+
+def test_a_piece_is_taken_to_begin_quieter_than_it_goes_on():
+    begun, later = energy_of((2, -20.0), (60, -20.0))
+    assert begun < later - 0.2
+
+
+def test_energy_stays_inside_its_bounds_and_the_usual_through_silence():
+    assert energy_of((60, -20.0), (3, -60.0), (3, 0.0))[1:] == list(condition.ENERGY_BOUNDS)
+    heard = Heard()
+    assert heard.energy == condition.ENERGY_USUAL
+    for _ in range(1800):
+        heard = hear(heard, steady(2, loudness_db=-20.0))
+    quiet = heard
+    for _ in range(300):
+        quiet = hear(quiet, steady(2, loudness_db=-100.0, silence=True))
+    assert quiet.usual_db == heard.usual_db and quiet.heard_s == heard.heard_s
