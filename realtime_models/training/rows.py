@@ -6,14 +6,35 @@ import numpy as np
 import torch
 
 from engine import condition
+from engine.condition import SIZE
 from realtime_models.features import VELOCITY, YAW_RATE
 from realtime_models.spec import ModelSpec
 from realtime_models.tokens import Tokeniser
 from realtime_models.training.bank import Entry
 from realtime_models.training.data import FPS, body_speed, smooth
 from realtime_models.training.grooves import Groove, strokes_at
+from realtime_models.training.music.dances import is_steady
+from realtime_models.training.music.heard import HeardSong
+from realtime_models.training.music.told import Songs, draw_horizon, is_astray, windows
 
 ROW = condition.ROW_FRAMES
+
+
+@dataclass(frozen=True)
+class Drops:
+    """How often a sequence goes without a part of its condition, so that each may be missing in the show."""
+
+    song: float = 0.1  #: of dances that have songs: symbolic strokes are heard instead
+    beat: float = 0.1  #: with it goes what is only told with a beat
+    audio: float = 0.1
+    energy: float = 0.15
+    form: float = 0.2  #: sections, phrases and bars
+    loudness: float = 0.2
+    busy: float = 0.2
+    like: float = 0.2  #: what the music is like
+    steer: float = 0.15
+    style: float = 0.15
+    guidance: float = 0.12  #: of windows in training: all that the music says, which guidance sets beside what it does
 
 
 @dataclass(frozen=True)
@@ -30,8 +51,9 @@ class Batch:
     """Tensors of one training step."""
 
     tokens: torch.Tensor  #: (B, T, G, S)
-    condition: torch.Tensor  #: (B, T, N) with the beat and the steering of each row
+    condition: torch.Tensor  #: (B, T, N) of each row as known when it was committed
     style: torch.Tensor  #: (B,)
+    ahead: torch.Tensor  #: (B, T, W, N) of each row and those after it, all as known when it was committed
 
 
 @torch.no_grad()
@@ -59,9 +81,11 @@ class Sequences:
     """Draws batches of row sequences; all randomness from one seeded generator."""
 
     def __init__(
-        self, bank: list[Entry], rows: list[Rows], grooves: list[Groove], spec: ModelSpec, length: int, seed: int
-    ):
+        self, bank: list[Entry], rows: list[Rows], grooves: list[Groove], spec: ModelSpec, length: int, seed: int,
+        songs: Songs | None = None, drops: Drops = Drops(),
+    ):  # fmt: skip
         self.bank, self.spec, self.length, self.grooves = bank, spec, length, grooves
+        self.songs, self.drops = songs or Songs([]), drops
         self.energy = clip_energy(bank)
         self.rows = [r for r in rows if len(r.tokens) >= length]
         weight = np.array([bank[r.entry].weight * (len(r.tokens) - length + 1) for r in self.rows])
@@ -69,7 +93,7 @@ class Sequences:
 
     def draw(self, count: int) -> Batch:
         """One batch; sequences never cross a bad frame."""
-        tokens, conditions, styles = [], [], []
+        tokens, ahead, styles = [], [], []
         while len(tokens) < count:
             rows = self.rows[self.rng.choice(len(self.rows), p=self.odds)]
             entry = self.bank[rows.entry]
@@ -78,40 +102,77 @@ class Sequences:
             if not entry.valid[start : start + self.length * ROW].all():
                 continue
             tokens.append(rows.tokens[first : first + self.length])
-            conditions.append(self.conditions(entry, self.energy[rows.entry], start))
-            name = entry.clip.style if self.rng.random() > 0.15 else "any"
+            ahead.append(self.conditions(entry, self.energy[rows.entry], start))
+            name = entry.clip.style if self.rng.random() >= self.drops.style else "any"
             styles.append(self.spec.styles.index(name) if name in self.spec.styles else 0)
         as_long = torch.from_numpy(np.stack(tokens).astype(np.int64))
-        return Batch(as_long, torch.from_numpy(np.stack(conditions)), torch.tensor(styles))
+        told = torch.from_numpy(np.stack(ahead))
+        return Batch(as_long, told[:, :, 0].clone(), torch.tensor(styles), told)
 
     def conditions(self, entry: Entry, energy: np.ndarray, start: int) -> np.ndarray:
-        """(T, N) for rows from frame ``start``: beat, drummed onsets heard a little late, energy, steering by
-        hindsight.
+        """(T, W, N) for rows from frame ``start``: what the music said, energy and steering by hindsight.
+
+        Energy is what is asked of the body (the show asks for more where the body lags behind the music); what is
+        heard of the music's loudness stands beside it.
         """
+        rng = self.rng
+        level = np.clip(
+            0.8 * energy[start : start + self.length * ROW : ROW] + 0.2 * rng.random() + rng.normal(0, 0.05), 0, 1
+        )
+        song = self.songs.pick(entry, rng) if rng.random() >= self.drops.song else None
+        out = self.strokes(entry, start, level) if song is None else self.sung(song, start)
+        out[..., condition.ENERGY] = level[:, None]
+        steering = self.steering(entry, start, self.length)
+        out[..., condition.STEER] = steering[:, None]
+        for columns, share in self.droppable():
+            if rng.random() < share:
+                out[..., columns] = 0.0
+        return out[..., : self.spec.condition]
+
+    def droppable(self) -> tuple[tuple[object, float], ...]:
+        """Columns that are left out together, and how often."""
+        drops, layout = self.drops, condition
+        return (
+            (slice(layout.BEAT.start, layout.AUDIO.stop), drops.beat), (layout.AUDIO, drops.audio),
+            (layout.ENERGY, drops.energy), (slice(layout.SECTION.start, layout.BAR.stop), drops.form),
+            (layout.LOUDNESS, drops.loudness), (layout.BUSY, drops.busy), (layout.EMBEDDING, drops.like),
+            (layout.STEER, drops.steer),
+        )  # fmt: skip
+
+    def sung(self, song: HeardSong, start: int) -> np.ndarray:
+        """(T, W, SIZE) as the show would have been told of a song, whatever lead its outputs have.
+
+        Where the listener mostly took another beat for the beat, none is told: a body that is taught to stop beside the
+        beat learns to dance beside it.
+        """
+        horizon = draw_horizon(self.rng)
+        out = windows(song, start, self.length, self.spec.plan_rows, horizon, self.rng)
+        if is_astray(song, start, self.length, horizon):
+            for columns in (condition.BEAT, condition.AUDIO, condition.BAR):
+                out[..., columns] = 0.0
+        return out
+
+    def strokes(self, entry: Entry, start: int, level: np.ndarray) -> np.ndarray:
+        """(T, W, SIZE) of a drummer who plays on the clip's beats, heard a little late; nothing of form or sound."""
         rng, count = self.rng, self.length
         frames = start + np.arange(count * ROW)
-        out = np.zeros((count, self.spec.condition), np.float32)
+        one = np.zeros((count, SIZE), np.float32)
         beats, period, steady = self.beat_of(entry, frames)
-        has_beat = steady and rng.random() > 0.1
-        if has_beat:
-            out[:, condition.BEAT] = condition.beat_numbers(
-                beats.reshape(count, ROW), period[::ROW], np.full(count, rng.uniform(0.7, 1.0))
-            )
-        level = np.clip(0.8 * energy[frames[::ROW]] + 0.2 * rng.random() + rng.normal(0, 0.05), 0, 1)
-        if rng.random() > 0.1:
-            out[:, condition.ENERGY] = level
-            late = int(rng.integers(1, 4))
-            out[:, condition.DELAY] = late / 3
-            if has_beat and rng.random() > 0.1:
-                out[:, condition.AUDIO] = self.heard(beats, late, level)
-        if rng.random() > 0.15:
-            out[:, condition.STEER] = self.steering(entry, start, count)
+        late = int(rng.integers(1, 4))
+        one[:, condition.DELAY] = late / 3
+        if steady:
+            sure = np.full(count, rng.uniform(0.7, 1.0))
+            one[:, condition.BEAT] = condition.beat_numbers(beats.reshape(count, ROW), period[::ROW], sure)
+            one[:, condition.AUDIO] = self.heard(beats, late, level)
+        ahead = np.minimum(np.arange(count)[:, None] + np.arange(self.spec.plan_rows), count - 1)
+        out = np.repeat(one[:, None], self.spec.plan_rows, axis=1)
+        out[..., condition.BEAT] = one[ahead][..., condition.BEAT]
         return out
 
     def beat_of(self, entry: Entry, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
         """Beat numbers and period [s] at frames, with the small errors of a listener; False without a steady rhythm."""
         beats_s = entry.clip.beats_s
-        if entry.clip.fit < 0.3 or len(beats_s) < 5:
+        if not is_steady(entry.clip):
             return np.zeros(len(frames)), np.full(len(frames), 0.5), False
         times = frames / FPS + self.rng.normal(0, 0.012)
         number = np.arange(len(beats_s))

@@ -124,15 +124,19 @@ def _rms(audio: np.ndarray) -> float:
     return float(np.sqrt(np.percentile(np.mean(blocks**2, axis=1), 75))) if len(blocks) else 0.0
 
 
-def augment(heard: Heard, rng: np.random.Generator, mild: bool) -> Heard:
-    """One way through the chain; ``mild``: a line-in or a good file, otherwise a room, a phone, a party."""
+def augment(heard: Heard, rng: np.random.Generator, mild: bool, *, in_time: bool = False) -> Heard:
+    """One way through the chain; ``mild``: a line-in or a good file, otherwise a room, a phone, a party.
+
+    ``in_time``: the speed stays, for sound that something else is fitted to.
+    """
     scale = 0.35 if mild else 1.0
 
     def happens(share: float) -> bool:
         return bool(rng.random() < share * scale)
 
     if happens(0.45):
-        heard = speed(heard, float(np.exp(np.clip(rng.normal(0, 0.035), -0.08, 0.08))))
+        factor = float(np.exp(np.clip(rng.normal(0, 0.035), -0.08, 0.08)))
+        heard = heard if in_time else speed(heard, factor)
     audio, labels, done = heard.audio, heard.labels, list(heard.done)
     if happens(0.12):
         audio = _dj_filter(audio, rng)

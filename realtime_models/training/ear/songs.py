@@ -4,7 +4,7 @@ import numpy as np
 
 from realtime_models.training.ear import drumming, harmony, instruments, tempo
 from realtime_models.training.ear.forms import Section, form_of
-from realtime_models.training.ear.score import Event, Note, Part, Song, Sweep
+from realtime_models.training.ear.score import Event, Grid, Note, Part, Song, Sweep
 from realtime_models.training.ear.style_table import STYLES
 from realtime_models.training.ear.styles import Style
 
@@ -12,11 +12,24 @@ from realtime_models.training.ear.styles import Style
 HALF_TIME = {"dnb": "dnbhalf", "breakbeat": "dnbhalf", "punk": "rockhalf"}
 
 
-def compose(genre: str, seed: int, seconds: float, fonts: tuple[str, ...], groove: object = None) -> Song:
+def compose(
+    genre: str,
+    seed: int,
+    seconds: float,
+    fonts: tuple[str, ...],
+    groove: object = None,
+    *,
+    grid: Grid | None = None,
+    form: tuple[Section, ...] = (),
+) -> Song:
     """A song of about ``seconds`` in ``genre`` (a name of ``STYLES``); ``groove``: a drummer's performance.
 
-    The same arguments give the same song. ``fonts`` may be empty: then every sound is our own.
+    The same arguments give the same song. ``fonts`` may be empty: then every sound is our own. ``grid`` and ``form``
+    hand in the beats and the sections instead of drawing them; the grid's metre is the genre's, it has a beat for
+    every beat of the form and one more. ValueError where it has not.
     """
+    if grid is not None:
+        return _on_grid(genre, seed, fonts, groove, grid, form)
     rng = np.random.default_rng([seed, 1])
     style = STYLES[genre]
     bpm = float(np.clip(rng.uniform(*style.tempo) * np.exp(rng.normal(0, 0.03)), 44, 244))
@@ -32,17 +45,37 @@ def compose(genre: str, seed: int, seconds: float, fonts: tuple[str, ...], groov
         periods_s, tempo_kind = tempo.constant(bpm, beats), "drummer"
     elif genre == "ballad" or (genre in ("folk", "orchestra", "tango") and rng.random() < 0.3):
         periods_s, tempo_kind = tempo.rubato(bpm, beats, meter, rng, float(rng.uniform(0.03, 0.16))), "rubato"
-    font = str(rng.choice(fonts, p=_font_share(fonts))) if fonts and rng.random() < 0.9 else ""
-    writer = _Writer(style, genre, sections, beats, font, rng)
+    writer = _Writer(style, genre, sections, beats, _font(fonts, rng), rng)
     parts = [part for part in writer.parts(groove) if part.notes]
-    grid = tempo.grid_of(periods_s, meter, float(rng.uniform(0.02, 0.4)))
+    return _song(writer, parts, tempo.grid_of(periods_s, meter, float(rng.uniform(0.02, 0.4))), bpm, tempo_kind)
+
+
+def _on_grid(
+    genre: str, seed: int, fonts: tuple[str, ...], groove: object, grid: Grid, form: tuple[Section, ...]
+) -> Song:
+    """The song whose beats and sections are handed in."""
+    style, beats = STYLES[genre], len(grid.beats_s) - 1
+    if grid.meter != style.meter or sum(section.bars for section in form) * style.meter != beats:
+        raise ValueError(f"{genre}, {style.meter} beats in a bar: {beats} beats in bars of {grid.meter} do not fit")
+    rng = np.random.default_rng([seed, 1])
+    writer = _Writer(style, genre, list(form), beats, _font(fonts, rng), rng, stops=False)
+    parts = [part for part in writer.parts(groove) if part.notes]
+    return _song(writer, parts, grid, 60.0 / float(np.median(np.diff(grid.beats_s))), "given")
+
+
+def _font(fonts: tuple[str, ...], rng: np.random.Generator) -> str:
+    return str(rng.choice(fonts, p=_font_share(fonts))) if fonts and rng.random() < 0.9 else ""
+
+
+def _song(writer: "_Writer", parts: list[Part], grid: Grid, bpm: float, tempo_kind: str) -> Song:
+    """What was written as a song, with a word about each choice."""
     about = {
         "bpm": round(bpm, 2),
         "tempo": tempo_kind,
-        "font": font or "own",
+        "font": writer.font or "own",
         "swing": round(writer.swing, 3),
-        "machine": style.machine,
-        "form": " ".join(f"{section.kind}{section.bars}" for section in sections),
+        "machine": writer.style.machine,
+        "form": " ".join(f"{section.kind}{section.bars}" for section in writer.sections),
         "mood": writer.mood,
         "bass": writer.bass,
         "chords": writer.chords,
@@ -50,10 +83,10 @@ def compose(genre: str, seed: int, seconds: float, fonts: tuple[str, ...], groov
         "lead": writer.lead,
     }
     return Song(
-        genre,
+        writer.genre,
         grid,
         tuple(parts),
-        float(beats),
+        float(writer.beats),
         tuple(writer.events),
         True,
         tuple(writer.kicks),
@@ -71,7 +104,14 @@ class _Writer:
     """Writes one song's notes section by section; the draws of one song live here."""
 
     def __init__(
-        self, style: Style, genre: str, sections: list[Section], beats: int, font: str, rng: np.random.Generator
+        self,
+        style: Style,
+        genre: str,
+        sections: list[Section],
+        beats: int,
+        font: str,
+        rng: np.random.Generator,
+        stops: bool = True,
     ) -> None:
         self.style, self.genre, self.sections, self.beats, self.font, self.rng = (
             style,
@@ -81,6 +121,7 @@ class _Writer:
             font,
             rng,
         )
+        self.stops = stops
         self.swing = float(rng.uniform(*style.swing)) if style.swing[1] > 0.5 else 0.5
         if style.steps == 4 and not style.machine and style.swing[1] <= 0.5 and rng.random() < 0.1:
             self.swing = float(rng.uniform(0.52, 0.62))
@@ -215,7 +256,8 @@ class _Writer:
             if section.drums >= 2 and crashes:
                 self.drums.append(Note(start, 1.0, "crash", 0.8))
             start += length
-        self._stops()
+        if self.stops:
+            self._stops()
 
     def _grooves(self) -> tuple[dict[str, str], dict[str, str]]:
         """The song's groove and that of its loud sections: the same, another of the style, or half as fast in feel."""
