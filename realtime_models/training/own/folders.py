@@ -80,13 +80,13 @@ def _may_be_motion(path: Path) -> bool:
 def _found(folder: MotionFolder, path: Path, top: Path) -> Found:
     below = path.relative_to(top)
     places = below.parts[:-1]
-    style = places[0] if places else top.resolve().name
-    subject = "/".join(places[1:])
+    here = top.resolve().name
+    style = places[0] if places else here
+    subject = "/".join((here, *places[1:])) if len(places) > 1 else ""
     if known := _AIST.match(path.stem):
         style, subject = AIST_STYLES.get(known["style"], style), f"d{known['dancer']}"
-    style = style_name(folder.style or style)
-    name = "/".join((top.resolve().name, *places, path.name))
-    return Found(path, name, style, f"{top.resolve().name}/{subject}" if subject else "", folder)
+    name = "/".join((here, *places, path.name))
+    return Found(path, name, style_name(folder.style or style), subject, folder)
 
 
 def style_name(text: str) -> str:
