@@ -47,7 +47,7 @@ evaluate: $(VENV)/installed-dev ## score our dances (docs/evaluation.md), or oth
 		$(if $(AUDIO),--audio $(AUDIO)) $(if $(FPS),--fps $(FPS)) $(ARGS)
 
 train: $(VENV)/installed-train ## a dancer of your own: make train CONFIG=studio.toml PROCESSES=2 (docs/training.md)
-	$(BIN)/$(if $(PROCESSES),torchrun --standalone --nproc-per-node $(PROCESSES),python) \
+	$(BIN)/python $(if $(PROCESSES),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES)) \
 		-m realtime_models.training.own.train $(CONFIG)
 
 judge: $(VENV)/installed-dev ## serve blind pairs of dances to people; ARGS="--report" prints who wins
