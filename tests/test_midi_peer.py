@@ -49,7 +49,7 @@ def scheduling() -> list[str]:
 def jack_server(needs, folder: Path, *how: str) -> Iterator[dict[str, str]]:
     """The environment in which JACK's clients find a server of our own, that runs ``how`` it is told."""
     needs.module("rtmidi", INSTALL)
-    name = f"corybant-{os.getpid()}-{folder.name}"
+    name = f"corybant-{folder.name}"  # the same every time: JACK keeps eight names and gives a dead one back to itself
     server = [needs.program("jackd", INSTALL), "-n", name, *scheduling(), *how]
     server += ["-d", "dummy", "-r", "48000", "-p", "128"]
     log = (folder / "log").open("w+")
@@ -64,8 +64,12 @@ def jack_server(needs, folder: Path, *how: str) -> Iterator[dict[str, str]]:
             "PYTHONPATH": str(PEERS.parent.parent),
         }
     finally:
-        running.kill()  # a server that waits for its clients may not hear anything gentler
-        running.wait(10)
+        running.terminate()  # it then takes its name off JACK's list of eight
+        try:
+            running.wait(5)
+        except subprocess.TimeoutExpired:  # a server that waits for its clients may not hear anything gentler
+            running.kill()
+            running.wait(10)
         log.close()
 
 

@@ -241,7 +241,7 @@ def test_two_processes_killed_at_every_stage_end_with_one_dancer(studio, tmp_pat
     """kill -9 of all processes while recordings are read, while the tokeniser and while the generator learns."""
     from realtime_models.training.checkpoint import load
 
-    config = write_config(studio, tokeniser=12, generator=12, checkpoint_s=1, out="killed")
+    config = write_config(studio, tokeniser=30, generator=30, checkpoint_s=0, out="killed")
     out, child, mark = studio / "killed", tmp_path / "child.py", tmp_path / "pid"
     child.write_text(CHILD.format(root=str(ROOT)))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -257,11 +257,11 @@ def test_two_processes_killed_at_every_stage_end_with_one_dancer(studio, tmp_pat
         for pid in pids(mark):
             with_signal(pid)
         process.wait()
-    assert load(out / "tokeniser.pt")["step"] == 12
+    assert load(out / "tokeniser.pt")["step"] == 30
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     state = load(out / "generator.pt")
-    assert state["step"] == 12 and state["random"].shape[0] == 2
+    assert state["step"] == 30 and state["random"].shape[0] == 2
     assert all(value.isfinite().all() for value in state["model"].values())
     assert "64 made-up patterns" in done.stderr
 

@@ -103,7 +103,7 @@ class OwnConfig:
     out: str = ""  #: work folder; "" = runs/NAME. The finished dancer is OUT/weights
     seed: int = ranged(1, 0, 2**31)
     threads: int = ranged(0, 0, 1024)  #: of each process; 0 = the machine's cores shared out
-    checkpoint_s: float = ranged(60.0, 1, 86_400)  #: [s] a kill costs at most so much
+    checkpoint_s: float = ranged(60.0, 0, 86_400)  #: [s] a kill costs at most so much; 0: after every step
     shortest_s: float = ranged(2.5, 1, 600)  #: [s] shorter clips are left out
     held_share: float = ranged(0.1, 0, 0.5)  #: of the dancers, drawn by ``seed``, when no folder is ``held``
     bank: Variations = Variations()
