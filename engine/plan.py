@@ -17,7 +17,7 @@ from engine.feet import FeetState, plant_feet
 from engine.idle import idle_pose
 from engine.skeleton import quat_from_yaw, quat_multiply, quat_slerp
 from engine.types import MODEL_HZ, POSE_HZ, Controls, MusicFeatures, Pose, StepModel
-from engine.upsample import frames_to_poses
+from engine.upsample import Sent, poses_of, upsample
 
 ROW_TICKS = 2 * ROW_FRAMES
 ROW_S = ROW_FRAMES / MODEL_HZ
@@ -43,8 +43,8 @@ class PlanState:
     level: int = 0  #: octave in which the beat is danced: period x 2**level
     calm: float = 0.0  #: 0 dancing, 1 idle
     place: tuple[float, float, float] = (0.0, 0.0, 0.0)  #: x [m], z [m], yaw [rad] where the committed path ends
+    sent: Sent | None = None  #: newest smoothed poses
     feet: FeetState = field(default_factory=FeetState)
-    last: Pose | None = None  #: newest committed model frame
     tail: tuple[Pose, ...] = ()
 
 
@@ -87,42 +87,40 @@ def commit_row(
         calm=state.calm,
     )
     model_state, rows = model.step(state.model, asked)
-    feet, roots, rotations = state.feet, [], []
-    for i in range(ROW_FRAMES):
-        root, turned = toward_idle(
-            rows.root[i], rows.rotations[i], 2 * (state.row * ROW_FRAMES + i), rows.place, state.calm
-        )
-        contacts = np.maximum(rows.contacts[i], state.calm)
-        feet, root, turned = plant_feet(feet, root, turned, contacts)
-        roots.append(root)
-        rotations.append(turned)
-    first = state.row * ROW_FRAMES
-    later = [
-        toward_idle(rows.root[i], rows.rotations[i], 2 * (first + i), rows.place, state.calm)
-        for i in range(ROW_FRAMES, len(rows.root))
-    ]
-    poses = frames_to_poses(first, np.stack(roots), np.stack(rotations), state.last)
-    tail = frames_to_poses(
-        first + ROW_FRAMES, np.stack([root for root, _ in later]), np.stack([turned for _, turned in later]), poses[-1]
-    )
-    newest_m_s = body_speed_m_s(np.stack(roots), np.stack(rotations))
+    root, rotations = toward_idle_all(rows, 2 * state.row * ROW_FRAMES, state.calm)
+    sent, root, rotations = upsample(state.sent, root, rotations, ROW_TICKS)
+    contacts = np.maximum(rows.contacts, state.calm)
+    feet, root, rotations = plant_feet(state.feet, root, rotations, contacts, ROW_TICKS)
+    poses = poses_of(state.row * ROW_TICKS - 1, root, rotations)  # the first lies half way before a model frame
+    newest_m_s = body_speed_m_s(root[1:ROW_TICKS:2], rotations[1:ROW_TICKS:2])
     after = replace(
         state,
         model=model_state,
         row=state.row + 1,
         speed_m_s=remember(state.speed_m_s, newest_m_s, ROW_S),
         place=rows.place,
+        sent=sent,
         feet=feet,
-        last=poses[-1],
-        tail=tail,
+        tail=poses[ROW_TICKS:],
     )
-    return after, poses
+    return after, poses[0 if state.row else 1 : ROW_TICKS]
 
 
 def settle(calm: float, features: MusicFeatures) -> float:
     """How far the body has come to rest: rises in silence, falls when the music is back."""
     step = ROW_S / SETTLE_S if features.silence else -ROW_S / WAKE_S
     return float(np.clip(calm + step, 0.0, 1.0))
+
+
+def toward_idle_all(rows: Any, first_tick: int, calm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Root (F, 3) and rotations (F, 22, 4) of a plan, blended with the idle; ``first_tick`` [60 Hz]: of its frame 0."""
+    if calm <= 0.0:
+        return rows.root, rows.rotations
+    frames = [
+        toward_idle(root, rotations, first_tick + 2 * i, rows.place, calm)
+        for i, (root, rotations) in enumerate(zip(rows.root, rows.rotations, strict=True))
+    ]
+    return np.stack([root for root, _ in frames]), np.stack([rotations for _, rotations in frames])
 
 
 def toward_idle(

@@ -1,7 +1,7 @@
 """engine.plan with a made-up model: what is committed when, and that nothing is ever revised."""
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from engine import condition
 from engine.idle import idle_pose
 from engine.plan import ROW_TICKS, choose_style, homeward, plan_step, plan_tail, start_plan
+from engine.skeleton import forward_kinematics
 from engine.types import BeatClock, Controls, MusicFeatures
 
 
@@ -115,6 +116,28 @@ def test_the_tail_follows_the_last_committed_pose_without_a_hole():
     tail = plan_tail(state)
     assert tail[0].frame == poses[-1].frame + 1
     assert len(tail) == 24
+
+
+def test_poses_and_tail_go_on_without_a_jump_where_rows_meet():
+    """The model sways by 30 mm and starts every row 20 mm beside where it drafted it."""
+
+    class Jumper(Swayer):
+        def step(self, state, asked):
+            state, rows = super().step(state, asked)
+            frames = 4 * state + np.arange(16)
+            beside = 0.03 * np.sin(frames / 5) + 0.02 * (-1) ** state
+            return state, replace(rows, root=rows.root + np.stack([beside, 0 * beside, 0 * beside], -1))
+
+    *_, (state, poses) = run(Jumper(), 60)
+    path = np.array([p.root[0] for p in (*poses, *plan_tail(state))])
+    assert np.abs(np.diff(path, 2)).max() < 0.01  # the rows are 40 mm apart
+    assert np.ptp(path) > 0.05
+
+
+def test_feet_stand_while_the_body_nods():
+    *_, (_, poses) = run(Swayer(), 60)
+    toes = forward_kinematics(np.stack([p.root for p in poses]), np.stack([p.rotations for p in poses]))[0][:, [10, 11]]
+    assert np.ptp(toes, axis=0).max() < 0.005
 
 
 @pytest.mark.parametrize("place", [(1.5, 0.0, 0.0), (0.0, -1.5, 2.0), (-1.0, 1.0, -3.0)])

@@ -2,7 +2,7 @@
 ``--out``.
 
     CORYBANT_DATA=../data python -m realtime_models.training.train_generator --tokeniser runs/tokeniser.pt \\
-        --minutes 60 --out runs/generator.pt
+        --songs runs/songs --minutes 60 --out runs/generator.pt
 
 Under ``torchrun --nproc-per-node N`` it trains in N processes. On motion of your own: ``realtime_models.training.own``.
 """
@@ -29,6 +29,7 @@ from realtime_models.training.loop import (
     train,
     wait_for_all,
 )
+from realtime_models.training.music.told import Songs
 from realtime_models.training.rows import Batch, Rows, Sequences, tokenise_bank
 from realtime_models.training.store import read_store, write_store
 from realtime_models.training.trainer import Trainer
@@ -109,6 +110,7 @@ def cached_bank(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokeniser", type=Path, required=True)
+    parser.add_argument("--songs", type=Path, help="what the ear heard of songs for the dances (music.pack)")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
     parser.add_argument("--batch", type=int, default=12)
@@ -132,9 +134,9 @@ def main() -> None:
         held_set = cached_bank(args.cache, ("val", "test"), tokeniser, speeds=(1.0,))
         if not rank:
             wait_for_all()
-    spec, grooves = tokeniser.spec, read_grooves()
-    sequences = Sequences(*train_set, grooves, spec, args.rows, seed)
-    held = Sequences(*held_set, grooves, spec, args.rows, 0).draw(32)
+    spec, grooves, songs = tokeniser.spec, read_grooves(), Songs.of(args.songs) if args.songs else Songs([])
+    sequences = Sequences(*train_set, grooves, spec, args.rows, seed, songs)
+    held = Sequences(*held_set, grooves, spec, args.rows, 0, songs).draw(32)
     learner = GeneratorLearner(
         spec, sequences, held, batch=args.batch, positions=args.positions, rate=args.rate, seed=seed,
         own_from=0.0 if args.resume else OWN_OUTPUT_FROM,

@@ -74,8 +74,7 @@ class Trainer:
         b = torch.arange(len(codes))[:, None]
         before = torch.stack([codes[b, at - 1], codes[b, at]], 2)
         rows = at[..., None] + 1 + torch.arange(self.spec.plan_rows)
-        condition = batch.condition[b[..., None], rows].clone()
-        condition[..., layout.BEAT.stop :] = condition[..., :1, layout.BEAT.stop :]
+        condition = batch.ahead[b, at + 1]  # as the show knows it when the window's first row is committed
         style = batch.style[:, None].expand_as(at)
         return hidden[b, at].flatten(0, 1), before.flatten(0, 1), condition.flatten(0, 1), style.flatten(), rows
 
