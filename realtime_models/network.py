@@ -5,15 +5,20 @@ ways to run.
 the show; a test holds them equal). ``Plan`` sees the masked tokens of the next ``plan_rows`` rows all at once (time x
 joint groups), the last two rows group by group, the history's summary and the condition of every row, and says what
 the masked tokens are: masked generative refinement (Chang et al. 2022, MaskGIT; per-joint tokens as in MoGenTS)
-inside a window that streams.
+inside a window that streams. What conditions a row is ``branches``', what attends to what is ``attention``'s; each kind
+of either is a choice of ``ModelSpec``, and the first of the choices is the first network.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from realtime_models.attention import CLOSED, Block, ToCondition, attend_over, turns
+from realtime_models.branches import HEARD, NAMES, Branches, CausalEncoder
 from realtime_models.spec import ModelSpec
 
-CLOSED = -1e4  #: attention bias of what must not be seen; finite, so that an empty past gives no NaN
+STRENGTH_SCALE = 4.0  #: guidance strengths are told in parts of this
 
 
 def digit_table(levels: tuple[int, ...]) -> torch.Tensor:
@@ -21,54 +26,6 @@ def digit_table(levels: tuple[int, ...]) -> torch.Tensor:
     codes = torch.arange(int(torch.tensor(levels).prod()))
     basis = torch.cumprod(torch.tensor((1, *levels[:-1])), 0)
     return torch.div(codes[:, None], basis, rounding_mode="floor") % torch.tensor(levels)
-
-
-class Attention(nn.Module):
-    """Multi-head attention with an additive bias; query (B, Q, C) on memory (B, K, C)."""
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.query, self.key_value, self.out = (
-            nn.Linear(width, width),
-            nn.Linear(width, 2 * width),
-            nn.Linear(width, width),
-        )
-
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def forward(self, query: torch.Tensor, memory: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        key, value = self.key_value(memory).chunk(2, -1)
-        q, k, v = self.split(self.query(query)), self.split(key), self.split(value)
-        weights = q @ k.transpose(-1, -2) / (q.shape[-1] ** 0.5)
-        if bias is not None:
-            weights = weights + bias
-        return self.out((weights.softmax(-1) @ v).transpose(1, 2).flatten(2))
-
-
-class Block(nn.Module):
-    """Pre-norm attention and feed-forward."""
-
-    def __init__(self, width: int, heads: int, dropout: float):
-        super().__init__()
-        self.norm, self.attend = nn.LayerNorm(width), Attention(width, heads)
-        self.widen = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-        y = self.norm(x)
-        x = x + self.drop(self.attend(y, y, bias))
-        return x + self.drop(self.widen(x))
-
-    def step(self, x: torch.Tensor, past: torch.Tensor, bias: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One new row x (B, 1, C) after normalised past rows (B, K - 1, C); also returns the past for the next step."""
-        y = self.norm(x)
-        memory = torch.cat([past, y], 1)
-        x = x + self.attend(y, memory, bias)
-        return x + self.widen(x), memory[:, 1:]
 
 
 class History(nn.Module):
@@ -112,9 +69,27 @@ class History(nn.Module):
         return self.norm(x)[:, 0], torch.stack(kept)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the plan is told, encoded. R = all rows that are told of, K = branches beside style."""
+
+    branches: torch.Tensor  #: (B, R, K, C)
+    style: torch.Tensor  #: (B, C)
+    gates: torch.Tensor | None  #: (B, R, K + 1) 0 where a branch is missing; the last is the style's
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What may be read off a plan beside its result: scores before the softmax, one of each a layer."""
+
+    gates: torch.Tensor | None  #: (B, W, K + 1) of the window's rows, in the order of ``branches.NAMES``
+    time: tuple[torch.Tensor, ...]  #: (B, H, rows, G, M): every token to the music of every row
+    space: tuple[torch.Tensor, ...]  #: (B, rows, H, G, K + 1): every group to every branch of its row
+
+
 class Plan(nn.Module):
-    """Masked tokens of the coming rows: (rows x groups) attend to one another, to the last two rows and to the
-    history.
+    """Masked tokens of the coming rows: (rows x groups) attend to one another, to the last two rows, to the history
+    and to what conditions them.
     """
 
     BEFORE = 2  #: committed rows that the window sees group by group
@@ -126,12 +101,25 @@ class Plan(nn.Module):
         self.enter = nn.Linear(size, spec.width)
         self.masked = nn.Parameter(torch.zeros(spec.width))
         self.place = nn.Parameter(torch.randn(rows, spec.groups, spec.width) * 0.02)
-        self.condition = nn.Sequential(
-            nn.Linear(spec.condition, spec.width), nn.GELU(), nn.Linear(spec.width, spec.width)
-        )
-        self.style = nn.Embedding(len(spec.styles), spec.width)
+        if spec.branches == "gated":
+            self.branches = Branches(spec)
+        else:
+            self.condition = nn.Sequential(
+                nn.Linear(spec.condition, spec.width), nn.GELU(), nn.Linear(spec.width, spec.width)
+            )
+            self.style = nn.Embedding(len(spec.styles), spec.width)
         self.summary = nn.Linear(spec.width, spec.width)
+        if spec.told_strength:
+            self.strength = nn.Sequential(nn.Linear(1, spec.width), nn.GELU(), nn.Linear(spec.width, spec.width))
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, dropout) for _ in range(spec.plan_layers))
+        self.turns = turns(spec.attention, spec.plan_layers)
+        if spec.attention == "aligned":
+            memory, told = spec.heard_rows + spec.plan_rows, len(NAMES) if spec.branches == "gated" else 2
+            self.memory_place = nn.Parameter(torch.randn(memory, spec.width) * 0.02)
+            self.to_condition = nn.ModuleList(
+                ToCondition(spec.width, spec.heads, dropout, rows=rows, memory_rows=memory, branches=told)
+                for _ in range(spec.plan_layers)
+            )
         self.norm = nn.LayerNorm(spec.width)
         self.coarse = CodeHead(spec)
         self.told = nn.Linear(len(spec.levels), spec.width)
@@ -145,22 +133,52 @@ class Plan(nn.Module):
 
     def forward(
         self, history: torch.Tensor, before: torch.Tensor, codes: torch.Tensor, masked: torch.Tensor,
-        condition: torch.Tensor, style: torch.Tensor,
+        condition: torch.Tensor, style: torch.Tensor, heard: torch.Tensor | None = None,
+        strength: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """history (B, C), before (B, 2, G, S D), codes (B, W, G, S D), masked (B, W, G) 1 = unknown, condition (B, W,
-        N), style (B,)
-        -> (B, W, G, C)."""
+        N), style (B,) -> (B, W, G, C).
+
+        Where the specification asks for it: ``heard`` (B, heard_rows, N), the conditions of the rows behind the window
+        as they were when those were committed, and ``strength`` (B,), how hard the music pushes.
+        """
+        return self.read(history, before, codes, masked, condition, style, heard, strength)[0]
+
+    def read(
+        self, history: torch.Tensor, before: torch.Tensor, codes: torch.Tensor, masked: torch.Tensor,
+        condition: torch.Tensor, style: torch.Tensor, heard: torch.Tensor | None = None,
+        strength: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, Readings]:  # fmt: skip
+        """``forward``, and what may be read off it."""
+        window, rows = self.spec.plan_rows, self.spec.plan_rows + self.BEFORE
+        told = self.tell(condition if heard is None else torch.cat([heard, condition], 1), style)
         known = self.enter(codes)
-        window = known + (self.masked - known) * masked[..., None] + self.condition(condition)[:, :, None]
-        x = torch.cat([self.enter(before), window], 1) + self.place
-        summary = self.summary(history) + self.style(style)
-        x = (x + summary[:, None, None]).flatten(1, 2)
-        x = torch.cat([x, history[:, None]], 1)
-        for block in self.blocks:
-            x = block(x)
-        rows = self.spec.plan_rows + self.BEFORE
-        x = self.norm(x[:, : rows * self.spec.groups]).unflatten(1, (rows, self.spec.groups))
-        return x[:, self.BEFORE :]
+        x = known + (self.masked - known) * masked[..., None] + told.branches[:, -window:].sum(2)[:, :, None]
+        x = torch.cat([self.enter(before), x], 1) + self.place
+        summary = self.summary(history) + told.style
+        if strength is not None:
+            summary = summary + self.strength(strength[:, None] / STRENGTH_SCALE)
+        x, beside = x + summary[:, None, None], history[:, None]
+        time, space = [], []
+        if self.spec.attention == "aligned":
+            beside = torch.cat([beside, told.style[:, None]], 1)  # no time of its own: it joins by self-attention
+            memory = told.branches[:, :, :HEARD].sum(2) + self.memory_place
+            label = told.style[:, None, None].expand(-1, rows, 1, -1)
+            branches = torch.cat([told.branches[:, -rows:], label], 2)
+        for i, (block, over) in enumerate(zip(self.blocks, self.turns, strict=True)):
+            if self.spec.attention == "aligned":
+                x, in_time, in_space = self.to_condition[i](x, memory, branches)
+                time.append(in_time)
+                space.append(in_space)
+            x, beside = attend_over(block, over, x, beside)
+        gates = None if told.gates is None else told.gates[:, -window:]
+        return self.norm(x[:, self.BEFORE :]), Readings(gates, tuple(time), tuple(space))
+
+    def tell(self, condition: torch.Tensor, style: torch.Tensor) -> Told:
+        """Encode the condition (B, R, N) of rows and the style (B,)."""
+        if self.spec.branches == "gated":
+            return Told(*self.branches(condition, style))
+        return Told(self.condition(condition)[:, :, None], self.style(style), None)
 
     def coarse_logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """(..., G, C) -> (..., G, codes) of the first token."""
@@ -194,6 +212,23 @@ class CodeHead(nn.Module):
         return hidden @ self.table().T + self.bias
 
 
+class EarToBody(nn.Module):
+    """A motion encoder and the room in which it meets the music encoder; for training only (DiffDance's alignment)."""
+
+    ROOM = 64
+
+    def __init__(self, spec: ModelSpec):
+        super().__init__()
+        self.motion = CausalEncoder(spec.groups * spec.stages * len(spec.levels), spec.width)
+        self.from_motion, self.from_music = nn.Linear(spec.width, self.ROOM), nn.Linear(spec.width, self.ROOM)
+        self.sharpness = nn.Parameter(torch.tensor(2.5))  # logarithm of what cosines are multiplied by
+
+    def forward(self, music: torch.Tensor, codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encoded music (B, R, C) and codes (B, R, G, S D) of the same rows -> unit vectors (B, R, ROOM) of both."""
+        motion = self.from_motion(self.motion(codes.flatten(2)))
+        return nn.functional.normalize(self.from_music(music), dim=-1), nn.functional.normalize(motion, dim=-1)
+
+
 class Generator(nn.Module):
     """History and plan of one specification."""
 
@@ -201,3 +236,5 @@ class Generator(nn.Module):
         super().__init__()
         self.spec = spec
         self.history, self.plan = History(spec, dropout), Plan(spec, dropout)
+        if spec.ear_to_body > 0:
+            self.ear_to_body = EarToBody(spec)

@@ -4,9 +4,18 @@ import json
 from dataclasses import asdict, dataclass
 
 from engine import condition
+from engine.errors import ConfigError, nearest
 from realtime_models import features
 
 CONDITION = condition.SIZE  #: numbers that condition one row
+#: What a part of the generator may be; the first of each is what the first network was.
+CHOICES = {
+    "branches": ("joined", "gated"),
+    "attention": ("full", "axial", "aligned"),
+    "music_encoder": ("row", "causal"),
+    "masking": ("random", "rows-first", "attended"),
+    "guidance_by": ("two passes", "input"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,48 @@ class ModelSpec:
     condition: int = CONDITION
     styles: tuple[str, ...] = ("any", "salsa", "indian", "pop", "modern", "lindy", "karate", "walk", "other")
     auto_styles: tuple[str, ...] = ("pop", "pop", "salsa", "indian")  #: what ``style = auto`` changes between
+    # the second network, each part by itself; see ``CHOICES``
+    branches: str = "joined"  #: one encoder for all of the condition, or one with a gate for each branch of it
+    attention: str = "full"  #: over all tokens; by row, by group and over all in turn; and to the condition before each
+    heard_rows: int = 8  #: rows behind the window whose music ``aligned`` attention and a ``causal`` encoder hear
+    music_encoder: str = "row"  #: the music branch row by row, or by a causal encoder over rows
+    guidance_by: str = "two passes"  #: with and without the music, or one pass that is told how hard the music pushes
+    # how it is trained
+    masking: str = "random"  #: single tokens, whole rows before single tokens, or what the condition attends to most
+    physics: float = 0.0  #: weight of position, velocity and foot contact of the decoded window
+    ear_to_body: float = 0.0  #: weight of the contrast (InfoNCE) between the music encoder and a motion encoder
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError, one line."""
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ConfigError(f"model: no {name} '{value}'{nearest(str(value), choices)}")
+        for needed, name, value in (
+            (self.music_encoder == "causal" and self.branches != "gated", "branches", "gated"),
+            (self.masking == "attended" and self.attention != "aligned", "attention", "aligned"),
+            (self.ear_to_body > 0 and self.music_encoder != "causal", "music_encoder", "causal"),
+        ):
+            if needed:
+                asking = {"branches": "music_encoder 'causal'", "attention": "masking 'attended'"}
+                what = asking.get(name, f"ear_to_body {self.ear_to_body:g}")
+                raise ConfigError(f"model: {what} needs {name} '{value}', not '{getattr(self, name)}'")
+        for name, least in (("refine_steps", 1), ("heard_rows", 2), ("plan_layers", 1), ("plan_rows", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"model: {name} is {getattr(self, name)}, it must be {least} or more")
+        for name in ("physics", "ear_to_body"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"model: the weight {name} is {getattr(self, name)}, it must be 0 or more")
+
+    @property
+    def hears_past(self) -> bool:
+        """Whether the plan is told the condition of the rows behind its window."""
+        return self.attention == "aligned" or self.music_encoder == "causal"
+
+    @property
+    def told_strength(self) -> bool:
+        """Whether the plan is told how hard the music pushes."""
+        return self.guidance_by == "input"
 
     @property
     def codes(self) -> int:
