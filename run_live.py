@@ -78,7 +78,7 @@ def perform(show: ShowConfig) -> int:
 
 def open_outputs(show: ShowConfig, live: LiveShow, house: ExitStack) -> list[tuple[OutputSpec, Sink]]:
     """Every --out, and the stage page with its own; while only listening the page shows the beat and no lane runs."""
-    specs = [OutputSpec(out.kind, out.address, out.lead_ms / 1000, out.name) for out in show.output]
+    specs = [OutputSpec(out.kind, out.address, out.lead_ms / 1000, out.name, dict(out.options)) for out in show.output]
     outputs = [(spec, open_sink(spec, live.state)) for spec in specs]
     if show.stage:
         at, lead_s = show.stage, show.stage.lead_ms / 1000

@@ -10,14 +10,15 @@ import importlib
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from bridges.flags import BLACKOUT, FREEZE, HELD, PANIC
 from bridges.latch import BACK_TICKS, Shown, choose
+from bridges.options import check_options
 from engine.accent import Accent, accent_step
 from engine.clock import ClockMap, now_s, wait_until
 from engine.errors import ConfigError, nearest
@@ -51,6 +52,7 @@ class OutputSpec:
     address: str
     lead_s: float = 0.0  #: [s] from sent to seen, 0..MAX_LEAD_S
     name: str = ""  #: unique; empty = kind=address
+    options: Mapping[str, str] = field(default_factory=dict)  #: what only this kind knows, as it was written
 
     @property
     def label(self) -> str:
@@ -58,13 +60,18 @@ class OutputSpec:
 
 
 def open_sink(spec: OutputSpec, live) -> Sink:
-    """The sink of ``spec``, not yet open. ConfigError for an unknown kind, a malformed address or an unknown host."""
+    """The sink of ``spec``, not yet open. ConfigError for an unknown kind, option or host, or a malformed address.
+
+    A sink that has options names them in ``OPTIONS`` and reads them with ``bridges.options.read_options``.
+    """
     if spec.kind not in SINKS:
         raise ConfigError(f"there is no output of kind '{spec.kind}'{nearest(spec.kind, SINKS)}")
     if not 0.0 <= spec.lead_s <= MAX_LEAD_S:
         raise ConfigError(f"the lead of {spec.label} is 0 to {MAX_LEAD_S * 1000:g} ms, not {spec.lead_s * 1000:g}")
     module, _, name = SINKS[spec.kind].partition(":")
-    return getattr(importlib.import_module(module), name)(spec, live)
+    sink = getattr(importlib.import_module(module), name)
+    check_options(spec, getattr(sink, "OPTIONS", {}))
+    return sink(spec, live)
 
 
 class Lane:

@@ -28,6 +28,7 @@ class OutputConfig:
     address: str
     lead_ms: float = DEFAULT_LEAD_MS  #: [ms] delay of this output from send to seen
     name: str = ""  #: for status and takes; made from kind and address where empty
+    options: tuple[tuple[str, str], ...] = ()  #: (key, value) of what only this kind knows; its bridge reads them
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def load_show(argv: list[str] | None = None) -> ShowConfig:
 
 
 def parse_output(text: str) -> OutputConfig:
-    """``KIND=ADDRESS[?lead_ms=80&name=left]`` -> OutputConfig. Raises ConfigError."""
+    """``KIND=ADDRESS[?lead_ms=80&name=left&OPTION=VALUE]`` -> OutputConfig. Raises ConfigError."""
     kind, equals, rest = text.partition("=")
     address, _, query = rest.partition("?")
     if not (kind and equals and address):
@@ -202,8 +203,14 @@ def show2table(config: ShowConfig) -> dict[str, Any]:
     stage = config.stage
     host = f"[{stage.host}]" if stage and ":" in stage.host else stage.host if stage else ""
     table["stage"] = f"{host}:{stage.port}?lead_ms={stage.lead_ms:g}" if stage else "off"
-    table["output"] = [asdict(output) for output in config.output]
+    table["output"] = [_output2table(output) for output in config.output]
     return table
+
+
+def _output2table(output: OutputConfig) -> dict[str, Any]:
+    table = asdict(output)
+    own = table.pop("options")
+    return {**table, **dict(own)}
 
 
 def _typed(key: str, value: Any, where: str) -> Any:
@@ -224,6 +231,7 @@ def _typed(key: str, value: Any, where: str) -> Any:
 
 _DEFAULTS = ShowConfig()
 _NUMBERS = ("seconds", "energy", "follow", "nudge_ms", "tempo_min", "tempo_max")
+_EVERY_OUTPUT = ("kind", "address", "lead_ms", "name")
 _KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
@@ -239,15 +247,22 @@ def _outputs(value: Any, where: str) -> tuple[OutputConfig, ...]:
 
 
 def _output(table: dict[str, Any], where: str) -> OutputConfig:
-    known = [item.name for item in fields(OutputConfig)]
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{where} has an unknown key '{key}'{nearest(key, known)}")
     for key in ("kind", "address"):
         if not isinstance(table.get(key), str) or not table[key]:
             raise ConfigError(f"{where} needs {key} = '...', as in kind = 'vmc', address = '127.0.0.1:39539'")
     name = str(table.get("name", "")) or f"{table['kind']}={table['address']}"
-    return OutputConfig(table["kind"], table["address"], _lead(table.get("lead_ms", DEFAULT_LEAD_MS), where), name)
+    lead_ms = _lead(table.get("lead_ms", DEFAULT_LEAD_MS), where)
+    own = tuple((key, _text(key, value, where)) for key, value in table.items() if key not in _EVERY_OUTPUT)
+    return OutputConfig(table["kind"], table["address"], lead_ms, name, own)
+
+
+def _text(key: str, value: Any, where: str) -> str:
+    """An option as it would stand on the command line."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int | float | str):
+        return str(value)
+    raise ConfigError(f"{where}: {key} is a text or a number, not {value!r}")
 
 
 def _query(query: str, where: str) -> dict[str, str]:

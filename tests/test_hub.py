@@ -332,6 +332,8 @@ def test_two_outputs_of_one_name_are_refused():
         (OutputSpec("dmx", "127.0.0.1:1"), "there is: osc, vmc, ws"),
         (OutputSpec("vmc", "127.0.0.1:1", lead_s=0.251), "0 to 250 ms"),
         (OutputSpec("vmc", "127.0.0.1:1", lead_s=-0.01), "0 to 250 ms"),
+        (OutputSpec("vmc", "127.0.0.1:1", options={"lead": "3"}), "did you mean 'lead_ms'?"),
+        (OutputSpec("ws", "127.0.0.1:1", options={"vrm": "1"}), "has no option 'vrm'; there is: lead_ms, name"),
     ],
 )
 def test_wrong_outputs_are_refused_in_one_line(spec, part):
