@@ -32,6 +32,7 @@ SINKS = {
     "vmc": "bridges.vmc:VmcSink",
     "osc": "bridges.osc:ChannelsSink",
     "ws": "bridges.websocket:WebSocketSink",
+    **dict.fromkeys(("bvh", "gltf", "vrma", "smplx", "amass"), "bridges.recorders.sink:RecorderSink"),
 }
 MAX_LEAD_S = 0.25
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 8.0
