@@ -8,7 +8,7 @@ import pytest
 from bridge_doubles import WAIT_S, FakeLive, StillClock, let_through, made_up_pose
 
 from bridges.flags import BLACKOUT, FREEZE, HELD, PANIC
-from bridges.hub import FIRST_RETRY_S, Hub, Lane, OutputSpec, open_sink
+from bridges.hub import FIRST_RETRY_S, SINKS, Hub, Lane, OutputSpec, open_sink
 from engine.clock import now_s
 from engine.errors import ConfigError
 from engine.guard import guard_step
@@ -329,7 +329,7 @@ def test_two_outputs_of_one_name_are_refused():
     ("spec", "part"),
     [
         (OutputSpec("vcm", "127.0.0.1:1"), "did you mean 'vmc'?"),
-        (OutputSpec("dmx", "127.0.0.1:1"), "there is: osc, vmc, ws"),
+        (OutputSpec("dmx", "127.0.0.1:1"), "there is: " + ", ".join(sorted(SINKS))),
         (OutputSpec("vmc", "127.0.0.1:1", lead_s=0.251), "0 to 250 ms"),
         (OutputSpec("vmc", "127.0.0.1:1", lead_s=-0.01), "0 to 250 ms"),
         (OutputSpec("vmc", "127.0.0.1:1", options={"lead": "3"}), "did you mean 'lead_ms'?"),
