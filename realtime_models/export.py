@@ -45,10 +45,11 @@ class HistoryStep(nn.Module):
 class PlanStep(nn.Module):
     def __init__(self, model: Generator):
         super().__init__()
-        self.model, self.head = model.plan, FoldedHead(model.plan.coarse)
+        self.model, self.head, self.spec = model.plan, FoldedHead(model.plan.coarse), model.spec
 
-    def forward(self, history, before, codes, masked, condition, style):
-        hidden = self.model(history, before, codes, masked, condition, style)
+    def forward(self, history, before, codes, masked, condition, style, *more):
+        told = dict(zip(more_inputs(self.spec), more, strict=True))
+        hidden = self.model(history, before, codes, masked, condition, style, **told)
         return hidden, self.head(hidden)
 
 
@@ -70,6 +71,11 @@ class DecodeStep(nn.Module):
         return self.model.decode(codes)
 
 
+def more_inputs(spec: ModelSpec) -> list[str]:
+    """Inputs of the plan that only some specifications ask for."""
+    return ["heard"] * spec.hears_past + ["strength"] * spec.told_strength
+
+
 def examples(spec: ModelSpec) -> dict[str, tuple[torch.Tensor, ...]]:
     """Random inputs of each network in the shapes of the show (the plan twice, for guidance)."""
     g, s, w, c = spec.groups, spec.stages * len(spec.levels), spec.plan_rows, spec.width
@@ -79,6 +85,7 @@ def examples(spec: ModelSpec) -> dict[str, tuple[torch.Tensor, ...]]:
         return torch.randn(*shape, generator=random) * 0.5
 
     style, age = torch.zeros(1, dtype=torch.long), torch.full((1,), 5)
+    more = {"heard": r(2, spec.heard_rows, spec.condition), "strength": r(2).abs()}
     return {
         "history": (r(1, g, s), r(1, spec.condition), style, r(spec.history_layers, 1, spec.history_rows - 1, c), age),
         "plan": (
@@ -88,6 +95,7 @@ def examples(spec: ModelSpec) -> dict[str, tuple[torch.Tensor, ...]]:
             (r(2, w, g) > 0).float(),
             r(2, w, spec.condition),
             style.repeat(2),
+            *(more[name] for name in more_inputs(spec)),
         ),
         "fine": (r(1, w, g, c), r(1, w, g, len(spec.levels))),
         "decode": (r(1, spec.decoder_rows + w, g, s),),
@@ -102,11 +110,20 @@ NAMES = {
 }
 
 
-def export_network(name: str, network: nn.Module, inputs: tuple[torch.Tensor, ...], path: Path) -> None:
+def input_names(name: str, spec: ModelSpec) -> list[str]:
+    """Inputs of a network in their order."""
+    return NAMES[name][0] + (more_inputs(spec) if name == "plan" else [])
+
+
+def export_network(
+    name: str, network: nn.Module, spec: ModelSpec, inputs: tuple[torch.Tensor, ...], path: Path
+) -> None:
     """One ONNX file; the plan's batch is free (with and without guidance)."""
-    names, outputs = NAMES[name]
+    names, outputs = input_names(name, spec), NAMES[name][1]
     batch = torch.export.Dim("batch", min=1, max=8)
-    free = tuple({0: batch} for _ in inputs) if name == "plan" else None
+    fixed = len(NAMES[name][0])
+    more = (tuple({0: batch} for _ in inputs[fixed:]),)  # ``more`` is one argument of many
+    free = tuple({0: batch} for _ in inputs[:fixed]) + more if name == "plan" else None
     torch.onnx.export(
         network, inputs, str(path), input_names=names, output_names=outputs, dynamo=True, dynamic_shapes=free,
         external_data=False, optimize=True, verbose=False,
@@ -147,12 +164,14 @@ def rounded(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def check_network(name: str, network: nn.Module, inputs: tuple[torch.Tensor, ...], path: Path) -> dict[str, np.ndarray]:
+def check_network(
+    name: str, network: nn.Module, spec: ModelSpec, inputs: tuple[torch.Tensor, ...], path: Path
+) -> dict[str, np.ndarray]:
     """Raise ModelError unless ONNX Runtime agrees with torch; return the golden arrays."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    fed = {n: x.numpy() for n, x in zip(NAMES[name][0], inputs, strict=True)}
+    fed = {n: x.numpy() for n, x in zip(input_names(name, spec), inputs, strict=True)}
     told = session.run(None, fed)
     with torch.no_grad():
         made = network(*inputs)
@@ -177,9 +196,9 @@ def export(tokeniser: Tokeniser, generator: Generator, spec: ModelSpec, primer: 
     golden, digest, written = {}, hashlib.sha256(), []
     for name, network in networks.items():
         path = folder / f"{name}.onnx.part"
-        export_network(name, rounded(network), examples(spec)[name], path)
+        export_network(name, rounded(network), spec, examples(spec)[name], path)
         halve(path)
-        golden |= check_network(name, network, examples(spec)[name], path)
+        golden |= check_network(name, network, spec, examples(spec)[name], path)
         digest.update(path.read_bytes())
         written.append(path)
     for path in written:

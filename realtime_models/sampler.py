@@ -31,8 +31,12 @@ class Networks(Protocol):
         masked: np.ndarray,
         condition: np.ndarray,
         style: np.ndarray,
+        **more: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Window -> hidden (B, W, G, C) and logits (B, W, G, codes) of the first token."""
+        """Window -> hidden (B, W, G, C) and logits (B, W, G, codes) of the first token.
+
+        ``more``: ``heard`` (B, heard_rows, N) and ``strength`` (B,) where the specification asks for them.
+        """
 
     def fine(self, hidden: np.ndarray, coarse_codes: np.ndarray) -> np.ndarray:
         """Logits (B, W, G, codes) of the refining token."""
@@ -52,6 +56,7 @@ class ModelState:
     codes: np.ndarray  #: (decoder_rows, G, S D) numbers of the newest rows
     tokens: np.ndarray  #: (W, G, S) the plan as it stood, first row already committed
     place: tuple[float, float, float]  #: x [m], z [m], yaw [rad] after the last committed frame
+    heard: np.ndarray  #: (heard_rows, N) conditions of the newest rows; no rows for a model that hears no past
 
 
 @dataclass(frozen=True)
@@ -88,10 +93,11 @@ class TokenDancer:
             np.zeros(1, np.int64),
         )
         summary = np.zeros((1, spec.width), np.float32)
+        heard = np.zeros((spec.heard_rows if spec.hears_past else 0, spec.condition), np.float32)
         for age, row in enumerate(codes):
             summary, past = self.networks.history(row[None], silence, any_style, past, np.array([age]))
         return ModelState(
-            seed, 0, past, summary, codes[-spec.decoder_rows :], self.primer[-spec.plan_rows :], (0.0, 0.0, 0.0)
+            seed, 0, past, summary, codes[-spec.decoder_rows :], self.primer[-spec.plan_rows :], (0.0, 0.0, 0.0), heard
         )
 
     def step(self, state: ModelState, condition: Condition) -> tuple[ModelState, Rows]:
@@ -116,6 +122,7 @@ class TokenDancer:
             codes=rows[1 : 1 + spec.decoder_rows],
             tokens=tokens,
             place=place,
+            heard=np.concatenate([state.heard, condition.window[:1]])[1:] if spec.hears_past else state.heard,
         )
         contacts = np.clip(features[:, CONTACTS], 0, 1)
         return after, Rows(
@@ -144,26 +151,49 @@ class TokenDancer:
             masked = masked.reshape(spec.plan_rows, spec.groups)
         return tokens
 
+    def strength(self, follow: float) -> float:
+        """How hard the music pushes: 0 = not at all, 1 = as it was trained, more = as far away from without it."""
+        return 1.0 + (self.spec.guidance - 1.0) * follow if follow >= 1 else self.spec.guidance * follow
+
     def guided(
         self, state: ModelState, condition: Condition, tokens: np.ndarray, masked: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Hidden and first-token logits, pushed away from those without music and wishes (classifier-free guidance)."""
-        strength = (
-            1.0 + (self.spec.guidance - 1.0) * condition.follow
-            if condition.follow >= 1
-            else self.spec.guidance * condition.follow
-        )
-        free = condition.window.copy()
-        free[:, music_columns(self.spec.condition)] = 0.0
-        free[:, STEER] = 0.0
-        both = np.stack([condition.window, free]) if strength != 1.0 else condition.window[None]
-        n = len(both)
-        hidden, logits = self.networks.plan(
+        """Hidden and first-token logits, pushed away from those without music and wishes (classifier-free guidance).
+
+        A model that was taught what the push does is told its strength and needs one pass.
+        """
+        strength = self.strength(condition.follow)
+        if self.spec.told_strength:
+            hidden, logits = self.plan(state, condition, [(condition.window, state.heard)], tokens, masked, strength)
+            return hidden[0], logits[0]
+        known = [(condition.window, state.heard)]
+        if strength != 1.0:
+            known.append((self.unmoved(condition.window), self.unmoved(state.heard)))
+        hidden, logits = self.plan(state, condition, known, tokens, masked, strength)
+        return hidden[0], logits[0] if len(known) == 1 else logits[1] + strength * (logits[0] - logits[1])
+
+    def unmoved(self, rows: np.ndarray) -> np.ndarray:
+        """Conditions (R, N) without what the music says and the stage wishes."""
+        rows = rows.copy()
+        rows[:, music_columns(self.spec.condition)] = 0.0
+        rows[:, STEER] = 0.0
+        return rows
+
+    def plan(
+        self, state: ModelState, condition: Condition, known: list[tuple[np.ndarray, np.ndarray]], tokens: np.ndarray,
+        masked: np.ndarray, strength: float,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """The plan network once for each (window, heard) that is ``known``, in one batch."""
+        n, more = len(known), {}
+        if self.spec.hears_past:
+            more["heard"] = np.stack([heard for _, heard in known])
+        if self.spec.told_strength:
+            more["strength"] = np.full(n, strength, np.float32)
+        return self.networks.plan(
             np.repeat(state.summary, n, 0), np.repeat(state.codes[None, -2:], n, 0),
-            np.repeat(self.codes(tokens)[None], n, 0), np.repeat(masked[None].astype(np.float32), n, 0), both,
-            np.full(n, condition.style),
+            np.repeat(self.codes(tokens)[None], n, 0), np.repeat(masked[None].astype(np.float32), n, 0),
+            np.stack([window for window, _ in known]), np.full(n, condition.style), **more,
         )  # fmt: skip
-        return hidden[0], logits[0] if n == 1 else logits[1] + strength * (logits[0] - logits[1])
 
 
 def gumbel_choice(logits: np.ndarray, temperature: float, noise: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """The generator is trained on what the show will tell it: a window's condition is that of its first row's moment."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,11 @@ def test_a_window_is_told_what_was_known_when_its_first_row_was_committed(torch)
     tokens = torch.zeros(1, rows, spec.groups, spec.stages, dtype=torch.int64)
     batch = Batch(tokens, ahead[:, :, 0].clone(), torch.zeros(1, dtype=torch.int64), ahead)
     codes, hidden = trainer.quantiser.codes(tokens), torch.zeros(1, rows, spec.width)
-    _, _, condition, _, window = trainer.windows(codes, hidden, batch, torch.tensor([[1, 4]]))
-    assert np.array_equal(window[0, :, 0].numpy(), [2, 5])
-    assert np.array_equal(condition[:, :, 0].numpy(), [[200, 201, 202, 203], [500, 501, 502, 503]])
+    window, at = trainer.windows(codes, hidden, batch, torch.tensor([[1, 4]]))
+    assert np.array_equal(at[0, :, 0].numpy(), [2, 5])
+    assert np.array_equal(window.condition[:, :, 0].numpy(), [[200, 201, 202, 203], [500, 501, 502, 503]])
+    assert window.heard is None and window.strength is None
+    hears = Trainer(replace(spec, attention="aligned", heard_rows=3), positions=2, seed=0)
+    window, _ = hears.windows(codes, hidden, batch, torch.tensor([[1, 4]]))
+    told = [[0, 0, 100], [200, 300, 400]]  # row 0 was told 0, and nothing is known from before
+    assert np.array_equal(window.heard[:, :, 0].numpy(), told)

@@ -46,12 +46,9 @@ class OnnxNetworks:
     def history(self, codes, condition, style, past, age):
         return tuple(self.run("history", codes=codes, condition=condition, style=style, past=past, age=age))
 
-    def plan(self, history, before, codes, masked, condition, style):
-        return tuple(
-            self.run(
-                "plan", history=history, before=before, codes=codes, masked=masked, condition=condition, style=style
-            )
-        )
+    def plan(self, history, before, codes, masked, condition, style, **more):
+        told = {"history": history, "before": before, "codes": codes, "masked": masked, "condition": condition}
+        return tuple(self.run("plan", **told, style=style, **more))
 
     def fine(self, hidden, coarse_codes):
         return self.run("fine", hidden=hidden, coarse=coarse_codes)[0]

@@ -1,4 +1,7 @@
-"""One generator in training: masked tokens, its own output, the update. Data and loop are ``train_generator``'s."""
+"""One generator in training: masked tokens, its own output, the update. Data and loop are ``train_generator``'s.
+
+What the loss is made of beside cross entropy, and what is masked, is the specification's to say.
+"""
 
 from pathlib import Path
 
@@ -6,11 +9,16 @@ import torch
 from torch import distributed as dist
 
 from engine import condition as layout
+from engine.errors import ConfigError
 from realtime_models.network import Generator, digit_table
 from realtime_models.spec import ModelSpec
-from realtime_models.tokens import Quantiser
-from realtime_models.training.refine import refine
+from realtime_models.tokens import Quantiser, Tokeniser
+from realtime_models.training import masking, physics
+from realtime_models.training.contrast import contrast
+from realtime_models.training.refine import Window, refine
 from realtime_models.training.rows import Batch
+
+DROPPED = 0.12  #: share of windows that are told nothing of the music, which guidance sets beside what they do with it
 
 
 def soft_targets(spec: ModelSpec, spread: float = 0.35) -> torch.Tensor:
@@ -36,8 +44,12 @@ def share_gradients(model: torch.nn.Module) -> None:
 class Trainer:
     """One generator in training: what a step needs and nothing else."""
 
-    def __init__(self, spec: ModelSpec, *, positions: int, seed: int):
+    def __init__(self, spec: ModelSpec, *, positions: int, seed: int, tokeniser: Tokeniser | None = None):
+        """``tokeniser``: whose decoder the physical losses run through. ConfigError where they need one."""
+        if spec.physics > 0 and tokeniser is None:
+            raise ConfigError(f"physical losses (physics {spec.physics:g}) need the tokeniser whose decoder they use")
         self.spec, self.positions = spec, positions
+        self.body = physics.Body(spec, tokeniser) if spec.physics > 0 else None
         self.model = Generator(spec, dropout=0.1)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.quantiser = Quantiser(spec.levels, spec.stages)
@@ -55,28 +67,41 @@ class Trainer:
         shift = torch.randint(-1, 2, codes.shape, generator=self.random) / half
         return (codes + shift * (self.uniform(*codes.shape) < rate)).clamp(-1, 1)
 
-    def masks(self, count: int) -> torch.Tensor:
-        """(count, W, G) 1 = to be guessed: everything, a random share, or the later rows and a share of the earlier."""
-        w, g = self.spec.plan_rows, self.spec.groups
-        share = torch.cos(self.uniform(count, 1, 1) * torch.pi / 2)
-        mask = self.uniform(count, w, g) < share
-        kind = self.uniform(count, 1, 1)
-        row = torch.arange(w)[None, :, None]
-        later = row >= torch.randint(0, w, (count, 1, 1), generator=self.random)
-        mask = torch.where(kind < 0.3, torch.ones_like(mask), torch.where(kind < 0.6, mask | later, mask))
-        mask[:, 0, 0] |= mask.sum((1, 2)) == 0
-        return mask
+    def masks(self, window: Window, codes: torch.Tensor) -> torch.Tensor:
+        """(count, W, G) 1 = to be guessed, of windows whose true codes are given; see ``masking``."""
+        spec, count = self.spec, len(codes)
+        if spec.masking == "rows-first":
+            rest = masking.rows_first(spec, count, self.random)
+        else:
+            rest = masking.single_tokens(spec, count, self.random)
+        if spec.masking == "attended" and self.uniform(1).item() < masking.ATTENDED_STEPS:
+            with torch.no_grad():
+                nothing = torch.zeros(codes.shape[:3])
+                told = window.history, window.before, codes, nothing, window.condition, window.style, window.heard
+                rest = masking.attended(spec, self.model.plan.read(*told, window.strength)[1])
+        return masking.some_kind(spec, rest, self.random)
 
     def windows(
         self, codes: torch.Tensor, hidden: torch.Tensor, batch: Batch, at: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        """History, rows before, conditions and styles of windows that begin after row ``at`` (B, P)."""
+    ) -> tuple[Window, torch.Tensor]:
+        """Windows that begin after row ``at`` (B, P), B P of them, and their rows (B, P, W)."""
         b = torch.arange(len(codes))[:, None]
         before = torch.stack([codes[b, at - 1], codes[b, at]], 2)
         rows = at[..., None] + 1 + torch.arange(self.spec.plan_rows)
         condition = batch.ahead[b, at + 1]  # as the show knows it when the window's first row is committed
         style = batch.style[:, None].expand_as(at)
-        return hidden[b, at].flatten(0, 1), before.flatten(0, 1), condition.flatten(0, 1), style.flatten(), rows
+        heard = self.heard(batch.condition, at).flatten(0, 1) if self.spec.hears_past else None
+        strength = torch.ones(at.numel()) if self.spec.told_strength else None
+        window = Window(
+            hidden[b, at].flatten(0, 1), before.flatten(0, 1), condition.flatten(0, 1), style.flatten(), heard, strength
+        )
+        return window, rows
+
+    def heard(self, condition: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        """(B, P, heard_rows, N) up to row ``at``; nothing is known from before the sequence."""
+        rows = at[..., None] - torch.arange(self.spec.heard_rows - 1, -1, -1)
+        told = condition[torch.arange(len(at))[:, None, None], rows.clamp(min=0)]
+        return told.masked_fill((rows < 0)[..., None], 0.0)
 
     def own_output(self, codes: torch.Tensor, batch: Batch) -> torch.Tensor:
         """The history with some rows replaced by what the model makes there (parallel scheduled sampling)."""
@@ -84,8 +109,8 @@ class Trainer:
             self.model.eval()
             at = torch.randint(2, codes.shape[1] - self.spec.plan_rows, (len(codes), 3), generator=self.random)
             hidden = self.model.history(codes, batch.condition, batch.style)
-            history, before, condition, style, rows = self.windows(codes, hidden, batch, at)
-            tokens = refine(self.model, self.quantiser, history, before, condition, style, steps=2, random=self.random)
+            window, rows = self.windows(codes, hidden, batch, at)
+            tokens = refine(self.model, self.quantiser, window, steps=2, random=self.random)
             made = self.quantiser.codes(tokens).unflatten(0, at.shape)
             self.model.train()
         codes = codes.clone()
@@ -93,29 +118,52 @@ class Trainer:
         return codes
 
     def loss(self, batch: Batch, *, own: bool) -> tuple[torch.Tensor, dict[str, float]]:
-        """Cross entropy of masked tokens at random positions."""
+        """Cross entropy of masked tokens at random positions, and what else the specification asks for."""
         true = self.quantiser.codes(batch.tokens)
         codes = self.disturb(self.own_output(true, batch) if own else true)
         hidden = self.model.history(codes, batch.condition, batch.style)
         at = torch.randint(1, codes.shape[1] - self.spec.plan_rows, (len(codes), self.positions), generator=self.random)
-        history, before, condition, style, rows = self.windows(codes, hidden, batch, at)
-        drop = (self.uniform(len(condition)) < 0.12)[:, None]
-        music = layout.music_columns(self.spec.condition)
-        condition[..., music] = torch.where(drop[..., None], 0.0, condition[..., music])
+        window, rows = self.windows(codes, hidden, batch, at)
+        drop = self.uniform(len(window.style)) < DROPPED
+        window = window.without(layout.music_columns(self.spec.condition), drop)
         b = torch.arange(len(codes))[:, None, None]
         goal = batch.tokens[b, rows].flatten(0, 1)
         goal_codes = true[b, rows].flatten(0, 1)
-        masked = self.masks(len(goal))
-        out = self.model.plan(history, before, goal_codes, masked.float(), condition, style)
+        masked = self.masks(window, goal_codes)
+        out = window.see(self.model, goal_codes, masked)
+        told_first = goal_codes[..., : len(self.spec.levels)]
         coarse = self.model.plan.coarse_logits(out).float()[masked].log_softmax(-1)
-        fine = (
-            self.model.plan.fine_logits(out, goal_codes[..., : len(self.spec.levels)]).float()[masked].log_softmax(-1)
-        )
+        fine = self.model.plan.fine_logits(out, told_first).float()[masked].log_softmax(-1)
         wanted = goal[masked]
         first = -(self.targets[wanted[:, 0]] * coarse).sum(-1).mean()
         second = -(self.targets[wanted[:, 1]] * fine).sum(-1).mean()
         hit = (coarse.argmax(-1) == wanted[:, 0]).float().mean().item()
-        return first + 0.5 * second, {"coarse": first.item(), "fine": second.item(), "hit": hit}
+        total, told = first + 0.5 * second, {"coarse": first.item(), "fine": second.item(), "hit": hit}
+        if self.body:
+            terms = self.body.loss(self.guess(codes, at, goal_codes, masked, out))
+            total = total + self.spec.physics * sum(terms.values())
+            told |= {name: term.item() for name, term in terms.items()}
+        if self.spec.ear_to_body > 0:
+            apart, found = contrast(self.model, true, batch.condition, at)
+            total = total + self.spec.ear_to_body * apart
+            told |= {"contrast": apart.item(), "contrast_hit": found}
+        return total, told
+
+    def guess(
+        self, codes: torch.Tensor, at: torch.Tensor, true: torch.Tensor, masked: torch.Tensor, out: torch.Tensor
+    ) -> physics.Guess:
+        """Some of the windows (the first positions of every sequence) with all their logits."""
+        each = max(1, physics.MOST // len(at))
+        rows = (at[:, :each, None] - torch.arange(self.spec.decoder_rows - 1, -1, -1)).clamp(min=0)
+        context = codes[torch.arange(len(at))[:, None, None], rows].flatten(0, 1)
+
+        def some(x: torch.Tensor) -> torch.Tensor:
+            return x.unflatten(0, at.shape)[:, :each].flatten(0, 1)
+
+        hidden, true = some(out), some(true)
+        plan, dims = self.model.plan, len(self.spec.levels)
+        coarse, fine = plan.coarse_logits(hidden), plan.fine_logits(hidden, true[..., :dims])
+        return physics.Guess(context, true, some(masked), coarse, fine)
 
     def step(self, batch: Batch, rate: float, *, own: bool) -> dict[str, float]:
         """One update; the averaged weights follow."""
