@@ -329,7 +329,7 @@ def test_two_outputs_of_one_name_are_refused():
     ("spec", "part"),
     [
         (OutputSpec("vcm", "127.0.0.1:1"), "did you mean 'vmc'?"),
-        (OutputSpec("dmx", "127.0.0.1:1"), "there is: " + ", ".join(sorted(SINKS))),
+        (OutputSpec("laser", "127.0.0.1:1"), "there is: " + ", ".join(sorted(SINKS))),
         (OutputSpec("vmc", "127.0.0.1:1", lead_s=0.251), "0 to 250 ms"),
         (OutputSpec("vmc", "127.0.0.1:1", lead_s=-0.01), "0 to 250 ms"),
         (OutputSpec("vmc", "127.0.0.1:1", options={"lead": "3"}), "did you mean 'lead_ms'?"),
