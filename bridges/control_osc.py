@@ -103,7 +103,7 @@ def split_bundle(data: bytes, nesting: int = 0) -> Iterator[bytes]:
 
 def _control(data: bytes) -> Control | None:
     """The control that one message asks for, None for a button let go; ValueError when it is malformed or not ours."""
-    address, arguments = _message(data)
+    address, arguments = read_message(data)
     if address in SWITCHES:
         return SWITCHES[address], True if not arguments else _number(arguments[0]) >= 0.5
     if address in MOMENTS:
@@ -115,7 +115,8 @@ def _control(data: bytes) -> Control | None:
     raise ValueError("not a control")
 
 
-def _message(data: bytes) -> tuple[str, list]:
+def read_message(data: bytes) -> tuple[str, list]:
+    """Address and arguments of one message; ValueError when it is malformed or of types that no control has."""
     from pythonosc.osc_message import OscMessage, ParseError
 
     address_end = data.find(b"\0")

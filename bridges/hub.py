@@ -32,6 +32,10 @@ SINKS = {
     "vmc": "bridges.vmc:VmcSink",
     "osc": "bridges.osc:ChannelsSink",
     "ws": "bridges.websocket:WebSocketSink",
+    "vrchat": "bridges.vrchat:VrchatSink",
+    "livelink": "bridges.livelink:LiveLinkSink",
+    "sacn": "bridges.sacn:SacnSink",
+    "artnet": "bridges.artnet:ArtnetSink",
     **dict.fromkeys(("bvh", "gltf", "vrma", "smplx", "amass"), "bridges.recorders.sink:RecorderSink"),
 }
 MAX_LEAD_S = 0.25

@@ -21,8 +21,13 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str, kind: str, *, default_host: str = "") -> Address:
-    """Read ``HOST:PORT`` or ``[IPv6]:PORT``; ConfigError in one line when it is neither."""
+def parse_address(text: str, kind: str, *, default_host: str = "", default_port: int | None = None) -> Address:
+    """Read ``HOST:PORT`` or ``[IPv6]:PORT``; ConfigError in one line when it is neither.
+
+    Protocols that have a port of their own give it as ``default_port``; then ``HOST`` and ``[IPv6]`` do as well.
+    """
+    if default_port is not None and (":" not in text or text.endswith("]")):
+        text = f"{text}:{default_port}"
     example = f"write {kind}=HOST:PORT, for example {kind}=127.0.0.1:9000 or {kind}=[::1]:9000"
     host, colon, port = text.rpartition(":")
     host = host or (default_host if not colon or text.startswith(":") else "")
@@ -48,6 +53,11 @@ class UdpSender:
         self._family, _, _, _, self._target = found[0]
         self._socket: socket.socket | None = None
         self.dropped = 0  #: datagrams that the system had no room for
+
+    @property
+    def host(self) -> str:
+        """The address that was found for the host."""
+        return self._target[0]
 
     def open(self) -> None:
         self.close()

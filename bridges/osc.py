@@ -11,6 +11,8 @@ import numpy as np
 from bridges.axes import WorldJoints
 from bridges.flags import BLACKOUT
 from bridges.net import UdpSender, parse_address
+from bridges.options import Option, read_options
+from bridges.oscquery import QueryServer, namespace, query_address
 from engine.types import BeatClock, MusicFeatures, Pose, Skeleton
 
 DATAGRAM_BYTES = 1400  #: fits one Ethernet frame beside the headers; VMC allows 1,500
@@ -109,16 +111,28 @@ class ChannelEncoder:
         ]
         joints = [(f"/live/joint/{name}/t{axis}", "f", ()) for name in skeleton.names for axis in "xyz"]
         self._music, self._body = Frame(music), Frame(joints)
+        #: Every address with its type tag, in the order of ``numbers``.
+        self.channels = tuple((address, tag) for address, tag, _ in (*music, *joints))
+
+    def numbers(self, pose: Pose, features: MusicFeatures, visible: bool = True) -> tuple[list[int], np.ndarray]:
+        """The ints and the floats of ``pose`` with the beat of ``features`` at ``pose.time_s``, the instant seen."""
+        beat, phase, in_bar = beat_at(features.beat, pose.time_s)
+        head = 4 + self.BANDS
+        floats = np.zeros(head + 3 * len(pose.rotations), np.float32)
+        floats[:4] = phase, features.beat.bpm, features.energy, features.onset
+        bands = np.asarray(features.bands, np.float32)[: self.BANDS]
+        floats[4 : 4 + len(bands)] = bands
+        floats[head:] = self._joints(pose.root, pose.rotations).ravel()
+        return [beat, in_bar, int(visible)], floats
+
+    def pack(self, ints: Sequence[int], floats: np.ndarray) -> list[bytes]:
+        """Datagrams of what ``numbers`` said."""
+        head = 4 + self.BANDS
+        return self._music.encode(floats[:head], ints) + self._body.encode(floats[head:])
 
     def encode(self, pose: Pose, features: MusicFeatures, visible: bool = True) -> list[bytes]:
         """Datagrams of ``pose`` with the beat of ``features`` as it is at ``pose.time_s``, the instant seen."""
-        beat, phase, in_bar = beat_at(features.beat, pose.time_s)
-        numbers = np.zeros(4 + self.BANDS, np.float32)
-        numbers[:4] = phase, features.beat.bpm, features.energy, features.onset
-        bands = np.asarray(features.bands, np.float32)[: self.BANDS]
-        numbers[4 : 4 + len(bands)] = bands
-        positions = self._joints(pose.root, pose.rotations).ravel()
-        return self._music.encode(numbers, (beat, in_bar, int(visible))) + self._body.encode(positions)
+        return self.pack(*self.numbers(pose, features, visible))
 
 
 def beat_at(beat: BeatClock, time_s: float) -> tuple[int, float, int]:
@@ -130,26 +144,45 @@ def beat_at(beat: BeatClock, time_s: float) -> tuple[int, float, int]:
 
 
 class ChannelsSink:
-    """``osc=HOST:PORT``: the plain channels over UDP, at most a handful of datagrams per frame."""
+    """``osc=HOST:PORT``: the plain channels over UDP, at most a handful of datagrams per frame.
+
+    With ``query=[HOST:]PORT`` their names and values are told over HTTP as well (OSCQuery).
+    """
+
+    OPTIONS = {"query": Option(None, query_address, "[HOST:]PORT, as in query=9010")}
 
     def __init__(self, spec, live):
         self._live = live
-        self._udp = UdpSender(parse_address(spec.address, "osc"), "osc")
+        where = read_options(spec, self.OPTIONS)["query"]
+        target = parse_address(spec.address, "osc")
+        self._udp = UdpSender(target, "osc")
+        self._query = QueryServer(where, f"sent to {target}", self.values) if where else None
         self._encoder: ChannelEncoder | None = None
+        self._newest: tuple[Sequence[int], np.ndarray] = (), np.zeros(0)
 
     def open(self, skeleton: Skeleton) -> None:
         self._encoder = ChannelEncoder(skeleton)
         self._udp.open()
+        if self._query:
+            self._query.open(namespace(self._encoder.channels))
 
     def send(self, pose: Pose) -> None:
         self.deliver(pose, 0, pose.time_s)
 
     def deliver(self, pose: Pose, flags: int, sent_s: float) -> None:
-        visible = not flags & BLACKOUT
-        self._udp.send(self._encoder.encode(pose, self._live.features, visible))
+        self._newest = self._encoder.numbers(pose, self._live.features, not flags & BLACKOUT)
+        self._udp.send(self._encoder.pack(*self._newest))
+
+    def values(self) -> dict[str, float]:
+        """Address -> number as sent last; empty before the first pose. Any thread may ask."""
+        ints, floats = self._newest
+        numbers = {"i": iter(ints), "f": iter(floats.tolist())}
+        return {address: next(numbers[tag]) for address, tag in self._encoder.channels} if len(floats) else {}
 
     def close(self) -> None:
         self._udp.close()
+        if self._query:
+            self._query.close()
 
     def stats(self) -> dict[str, int]:
-        return {"dropped": self._udp.dropped}
+        return {"dropped": self._udp.dropped, **(self._query.stats() if self._query else {})}
