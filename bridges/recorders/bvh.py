@@ -18,7 +18,7 @@ from bridges.recorders.clip import Clip
 from engine.types import Skeleton
 
 CM_A_M = 100.0
-_LOCKED = 1.0 - 1e-9  #: |sin of the X angle| from here on: Z and Y turn about one axis, all of it is put into Z
+_LOCKED = 1e-6  #: cosine of the X angle up to which Z and Y turn about one axis; all of it is put into Z
 #: Where bones without a child end [m]: only drawn, never measured.
 _ENDS_M = {"head": (0.0, 0.15, 0.0), "left_foot": (0.0, 0.0, 0.07), "right_foot": (0.0, 0.0, 0.07)}
 _END_M = 0.02
@@ -76,11 +76,11 @@ def hierarchy(skeleton: Skeleton) -> list[str]:
 def zxy_rad(matrices: np.ndarray) -> np.ndarray:
     """Angles (..., 3) [rad] about Z, X, Y of rotation matrices (..., 3, 3) = Rz Rx Ry; X within a quarter turn."""
     m = matrices
-    sine = np.clip(m[..., 2, 1], -1.0, 1.0)
-    locked = np.abs(sine) > _LOCKED
+    cosine = np.hypot(m[..., 0, 1], m[..., 1, 1])
+    locked = cosine < _LOCKED
     z = np.where(locked, np.arctan2(m[..., 1, 0], m[..., 0, 0]), np.arctan2(-m[..., 0, 1], m[..., 1, 1]))
     y = np.where(locked, 0.0, np.arctan2(-m[..., 2, 0], m[..., 2, 2]))
-    return np.stack([z, np.arcsin(sine), y], axis=-1)
+    return np.stack([z, np.arctan2(m[..., 2, 1], cosine), y], axis=-1)
 
 
 def continuous(angles: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from engine.types import POSE_HZ, Skeleton
 CHUNK_FRAMES = 4096  #: frames worked on at a time: a few megabytes
 MIN_FPS, MAX_FPS = 1.0, 240.0
 _ON_A_POSE = 1e-6  #: [ticks] nearer than this is the pose itself
+_BEFORE_THE_END = 1e-3  #: [ticks] a frame at the very end of a piece belongs to the next one
 
 FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 #: The 30 hand joints of ``Pose.hands`` in SMPL-X's order: left then right, each finger from the palm outwards.
@@ -154,7 +155,7 @@ def sampled(clip: Clip, fps: float = POSE_HZ, start_s: float | None = None, seco
         raise ConfigError("its frames do not count up: it is damaged")
     first, last = float(clip.frame[0]), float(clip.frame[-1])
     begin = first if start_s is None else max(first, start_s * POSE_HZ)
-    end = last if seconds is None else min(last, begin + seconds * POSE_HZ - _ON_A_POSE)
+    end = last if seconds is None else min(last, begin + seconds * POSE_HZ - _BEFORE_THE_END)
     if not first <= begin <= end:
         raise ConfigError(f"nothing was danced there; the poses last from {first / POSE_HZ:g} to {last / POSE_HZ:g} s")
     frames = int((end - begin) * fps / POSE_HZ + 1e-6) + 1

@@ -68,20 +68,19 @@ def write_glb(clip: Clip, file: BinaryIO) -> None:
     first = len(columns)
     columns += [
         _whole("VEC3", body.vertices, target=34962),
-        _whole("VEC3", body.normals, target=34962),
         _whole("VEC4", body.joints, component=BYTE, bounded=False, target=34962),
         _whole("VEC4", body.weights, bounded=False, target=34962),
         _whole("SCALAR", body.triangles, component=SHORT, bounded=False, target=34963),
         _whole("MAT4", body.inverse_binds, bounded=False),
     ]
-    attributes = {"POSITION": first, "NORMAL": first + 1, "JOINTS_0": first + 2, "WEIGHTS_0": first + 3}
+    attributes = {"POSITION": first, "JOINTS_0": first + 1, "WEIGHTS_0": first + 2}
     document["meshes"] = [
-        {"name": "body", "primitives": [{"attributes": attributes, "indices": first + 4, "material": 0}]}
+        {"name": "body", "primitives": [{"attributes": attributes, "indices": first + 3, "material": 0}]}
     ]
     colour = {"baseColorFactor": [0.9, 0.55, 0.25, 1.0], "metallicFactor": 0.0, "roughnessFactor": 0.8}
     document["materials"] = [{"name": "body", "pbrMetallicRoughness": colour}]
     joints = list(range(len(clip.skeleton.names)))
-    document["skins"] = [{"joints": joints, "inverseBindMatrices": first + 5, "skeleton": 0}]
+    document["skins"] = [{"joints": joints, "inverseBindMatrices": first + 4, "skeleton": 0}]
     document["scenes"][0]["nodes"].append(len(document["nodes"]))
     document["nodes"].append({"name": "body", "mesh": 0, "skin": 0})
     _write(document, columns, file)

@@ -1,4 +1,7 @@
-"""A body to look at: one four-sided spindle from every joint to each of its children, each rigid on its bone."""
+"""A body to look at: one four-sided spindle from every joint to each of its children, each rigid on its bone.
+
+No normals: glTF then has every face shaded flat.
+"""
 
 from dataclasses import dataclass
 
@@ -9,15 +12,14 @@ from engine.types import Skeleton
 _WAIST = 0.2  #: share of a bone's length at which the spindle is widest
 _THICK = 0.12  #: its half width there, as a share of the length
 _LEAF_M = 0.08  #: how far a bone without a child is drawn on
-_CORNERS = ((0, 2, 1), (0, 3, 2), (0, 4, 3), (0, 1, 4), (5, 1, 2), (5, 2, 3), (5, 3, 4), (5, 4, 1))
+_FACES = np.array([(0, 2, 1), (0, 3, 2), (0, 4, 3), (0, 1, 4), (5, 1, 2), (5, 2, 3), (5, 3, 4), (5, 4, 1)])
 
 
 @dataclass(frozen=True, slots=True)
 class Spindles:
-    """A skinned mesh in rest pose; little-endian, ready to be written. Every triangle has vertices of its own."""
+    """A skinned mesh in rest pose; little-endian, ready to be written."""
 
     vertices: np.ndarray  #: (V, 3) float32 [m]
-    normals: np.ndarray  #: (V, 3) float32, unit
     joints: np.ndarray  #: (V, 4) uint8, the first one counts
     weights: np.ndarray  #: (V, 4) float32
     triangles: np.ndarray  #: (3 T,) uint16
@@ -26,31 +28,24 @@ class Spindles:
 
 def spindles(skeleton: Skeleton, rest_m: np.ndarray) -> Spindles:
     """The mesh of ``skeleton`` whose joints rest at ``rest_m`` (J, 3) [m] without any rotation."""
-    corners, owners = [], []
+    points, owners = [], []
     parents = np.asarray(skeleton.parents)
     for joint, start in enumerate(rest_m):
         ends = [rest_m[child] for child in np.flatnonzero(parents == joint)]
         if not ends:
             along = start - rest_m[parents[joint]]
             ends = [start + along * (_LEAF_M / np.linalg.norm(along))]
-        for end in ends:
-            points = _spindle(start, end)
-            corners += [points[list(triangle)] for triangle in _CORNERS]
-            owners += [joint] * (3 * len(_CORNERS))
-    faces = np.array(corners)  # (T, 3 corners, 3)
-    across = np.cross(faces[:, 1] - faces[:, 0], faces[:, 2] - faces[:, 0])
-    across /= np.linalg.norm(across, axis=1, keepdims=True)
-    vertices = faces.reshape(-1, 3)
-    joints, weights = np.zeros((len(vertices), 4), np.uint8), np.zeros((len(vertices), 4), "<f4")
-    joints[:, 0], weights[:, 0] = owners, 1.0
+        points += [_spindle(start, end) for end in ends]
+        owners += [joint] * len(ends)
+    joints, weights = np.zeros((6 * len(owners), 4), np.uint8), np.zeros((6 * len(owners), 4), "<f4")
+    joints[:, 0], weights[:, 0] = np.repeat(owners, 6), 1.0
     binds = np.tile(np.eye(4), (len(rest_m), 1, 1))
     binds[:, :3, 3] = -rest_m
     return Spindles(
-        vertices.astype("<f4"),
-        np.repeat(across, 3, axis=0).astype("<f4"),
+        np.concatenate(points).astype("<f4"),
         joints,
         weights,
-        np.arange(len(vertices)).astype("<u2"),
+        (np.arange(len(points))[:, None] * 6 + _FACES.ravel()).ravel().astype("<u2"),
         binds.transpose(0, 2, 1).reshape(-1, 16).astype("<f4"),
     )
 
