@@ -102,7 +102,7 @@ class RecorderSink:
             )
 
     def _run(self, file: BinaryIO) -> None:
-        spill = _Spill(file)
+        spill = Spill(file)
         first = None
         while (pose := self._todo.get()) is not None:
             try:
@@ -115,9 +115,10 @@ class RecorderSink:
                 first = None
                 self._flush(spill)
         self._flush(spill)
+        self.lost += spill.forget_beyond(0)
         file.close()
 
-    def _flush(self, spill: "_Spill") -> None:
+    def _flush(self, spill: "Spill") -> None:
         try:
             spill.flush()
         except OSError as error:
@@ -128,7 +129,7 @@ class RecorderSink:
         self.written = spill.written
 
 
-class _Spill:
+class Spill:
     """Whole records into an unbuffered file: a write that fails half way is taken back."""
 
     def __init__(self, file: BinaryIO) -> None:
