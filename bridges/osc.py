@@ -77,7 +77,7 @@ def split_messages(messages: Sequence[Fixed], limit: int = DATAGRAM_BYTES) -> li
             size = len(BUNDLE_HEAD)
         groups[-1].append(message)
         size += need
-    return groups
+    return [group for group in groups if group]
 
 
 class Frame:
