@@ -122,8 +122,10 @@ def export_network(
     names, outputs = input_names(name, spec), NAMES[name][1]
     batch = torch.export.Dim("batch", min=1, max=8)
     fixed = len(NAMES[name][0])
-    more = (tuple({0: batch} for _ in inputs[fixed:]),)  # ``more`` is one argument of many
-    free = tuple({0: batch} for _ in inputs[:fixed]) + more if name == "plan" else None
+    free = None
+    if name == "plan":
+        more = tuple({0: batch} for _ in inputs[fixed:])
+        free = (*({0: batch} for _ in inputs[:fixed]), *([more] if more else []))  # ``more`` is one argument of many
     torch.onnx.export(
         network, inputs, str(path), input_names=names, output_names=outputs, dynamo=True, dynamic_shapes=free,
         external_data=False, optimize=True, verbose=False,

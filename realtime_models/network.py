@@ -111,6 +111,8 @@ class Plan(nn.Module):
         self.summary = nn.Linear(spec.width, spec.width)
         if spec.told_strength:
             self.strength = nn.Sequential(nn.Linear(1, spec.width), nn.GELU(), nn.Linear(spec.width, spec.width))
+            nn.init.zeros_(self.strength[-1].weight)  # a student begins as the teacher that is told nothing of it
+            nn.init.zeros_(self.strength[-1].bias)
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, dropout) for _ in range(spec.plan_layers))
         self.turns = turns(spec.attention, spec.plan_layers)
         if spec.attention == "aligned":

@@ -33,6 +33,10 @@ class Window:
         heard = None if self.heard is None else self.heard.masked_fill(dropped, 0.0)
         return replace(self, condition=self.condition.masked_fill(dropped, 0.0), heard=heard)
 
+    def of_strength(self, strength: torch.Tensor) -> "Window":
+        """The same, told how hard the music pushes (B,)."""
+        return replace(self, strength=strength)
+
     def see(self, model: Generator, codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
         """Hidden (B, W, G, C) of the tokens' codes (B, W, G, S D) with ``masked`` (B, W, G) unknown."""
         told = self.history, self.before, codes, masked.float(), self.condition, self.style, self.heard, self.strength

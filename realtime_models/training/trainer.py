@@ -41,6 +41,30 @@ def share_gradients(model: torch.nn.Module) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
+def windows(
+    spec: ModelSpec, codes: torch.Tensor, hidden: torch.Tensor, batch: Batch, at: torch.Tensor
+) -> tuple[Window, torch.Tensor]:
+    """Windows that begin after row ``at`` (B, P), B P of them, and their rows (B, P, W); ``hidden`` (B, T, C)."""
+    b = torch.arange(len(codes))[:, None]
+    before = torch.stack([codes[b, at - 1], codes[b, at]], 2)
+    rows = at[..., None] + 1 + torch.arange(spec.plan_rows)
+    condition = batch.ahead[b, at + 1]  # as the show knows it when the window's first row is committed
+    style = batch.style[:, None].expand_as(at)
+    past = heard(spec, batch.condition, at).flatten(0, 1) if spec.hears_past else None
+    strength = torch.ones(at.numel()) if spec.told_strength else None
+    window = Window(
+        hidden[b, at].flatten(0, 1), before.flatten(0, 1), condition.flatten(0, 1), style.flatten(), past, strength
+    )
+    return window, rows
+
+
+def heard(spec: ModelSpec, condition: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """(B, P, heard_rows, N) of (B, T, N) up to rows ``at`` (B, P); nothing is known from before the sequence."""
+    rows = at[..., None] - torch.arange(spec.heard_rows - 1, -1, -1)
+    told = condition[torch.arange(len(at))[:, None, None], rows.clamp(min=0)]
+    return told.masked_fill((rows < 0)[..., None], 0.0)
+
+
 class Trainer:
     """One generator in training: what a step needs and nothing else."""
 
@@ -84,24 +108,8 @@ class Trainer:
     def windows(
         self, codes: torch.Tensor, hidden: torch.Tensor, batch: Batch, at: torch.Tensor
     ) -> tuple[Window, torch.Tensor]:
-        """Windows that begin after row ``at`` (B, P), B P of them, and their rows (B, P, W)."""
-        b = torch.arange(len(codes))[:, None]
-        before = torch.stack([codes[b, at - 1], codes[b, at]], 2)
-        rows = at[..., None] + 1 + torch.arange(self.spec.plan_rows)
-        condition = batch.ahead[b, at + 1]  # as the show knows it when the window's first row is committed
-        style = batch.style[:, None].expand_as(at)
-        heard = self.heard(batch.condition, at).flatten(0, 1) if self.spec.hears_past else None
-        strength = torch.ones(at.numel()) if self.spec.told_strength else None
-        window = Window(
-            hidden[b, at].flatten(0, 1), before.flatten(0, 1), condition.flatten(0, 1), style.flatten(), heard, strength
-        )
-        return window, rows
-
-    def heard(self, condition: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-        """(B, P, heard_rows, N) up to row ``at``; nothing is known from before the sequence."""
-        rows = at[..., None] - torch.arange(self.spec.heard_rows - 1, -1, -1)
-        told = condition[torch.arange(len(at))[:, None, None], rows.clamp(min=0)]
-        return told.masked_fill((rows < 0)[..., None], 0.0)
+        """``windows`` for this network."""
+        return windows(self.spec, codes, hidden, batch, at)
 
     def own_output(self, codes: torch.Tensor, batch: Batch) -> torch.Tensor:
         """The history with some rows replaced by what the model makes there (parallel scheduled sampling)."""
