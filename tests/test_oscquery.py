@@ -3,7 +3,10 @@
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -249,3 +252,23 @@ def test_a_port_that_is_taken_is_refused_before_the_show(server):
     with pytest.raises(ConfigError, match="take another port"):
         sink.open(HOUSE)
     sink.close()
+
+
+def test_a_client_that_is_not_ours_finds_every_channel(needs):
+    needs.module("pythonoscquery", "pip install python-oscquery")
+    port, pose = free_udp_port(), made_up_pose(90)
+    with udp_peer() as peer:
+        sink = open_sink(OutputSpec("osc", peer.address, options={"query": str(port)}), FakeLive())
+        sink.open(HOUSE)
+        try:
+            sink.deliver(pose, 0, 0.0)
+            client = Path(__file__).parent / "peers" / "oscquery_client.py"
+            done = subprocess.run([sys.executable, str(client), str(port)], capture_output=True, text=True, timeout=60)
+            sent = sink.values()
+        finally:
+            sink.close()
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["name"] == "Corybant"
+    assert seen["values"] == {address: [pytest.approx(number)] for address, number in sent.items()}
+    assert len(sent) == 77

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from bridge_doubles import FakeLive, made_up_pose, udp_peer
 from pythonosc.osc_packet import OscPacket
+from test_real_peers import POSES, oscdump_frames
 
 from bridges.axes import rotation_matrices, unity_euler_deg, unity_matrices, unity_position, unity_rotation
 from bridges.hub import OutputSpec, open_sink
@@ -111,3 +112,15 @@ def test_names_and_numbers_have_the_documented_form():
     for address, numbers in messages(TrackerEncoder(HOUSE).encode(made_up_pose(2))).items():
         assert re.fullmatch(r"/tracking/trackers/([1-8]|head)/(position|rotation)", address)
         assert [type(number) for number in numbers] == [float] * 3
+
+
+def test_oscdump_reads_the_trackers(needs):
+    frames = oscdump_frames(needs, "vrchat", "/tracking/trackers/head/rotation", 10)
+    roots = np.array([unity_position(pose.root) for pose in POSES.values()])
+    for frame in frames:
+        hip = frame["/tracking/trackers/1/position"]
+        pose = POSES[int(np.abs(roots - hip).sum(axis=1).argmin())]  # no number travels: the place names the pose
+        expected = messages(TrackerEncoder(HOUSE).encode(pose))
+        assert set(frame) == set(expected)
+        for address, numbers in expected.items():
+            assert frame[address] == pytest.approx(numbers, abs=2e-3 if "rotation" in address else 2e-6)
