@@ -121,16 +121,32 @@ def unity_euler_deg(matrices: np.ndarray) -> np.ndarray:
 
 def rotation_matrices(rotation_xyzw: np.ndarray) -> np.ndarray:
     """Matrices (N, 3, 3) of unit quaternions (N, 4) xyzw, acting on column vectors."""
-    doubled = rotation_xyzw * np.float32(2.0)
-    product = doubled[:, :, None] * rotation_xyzw[:, None, :]
-    xx, yy, zz = product[:, 0, 0], product[:, 1, 1], product[:, 2, 2]
-    xy, xz, yz = product[:, 0, 1], product[:, 0, 2], product[:, 1, 2]
-    xw, yw, zw = product[:, 0, 3], product[:, 1, 3], product[:, 2, 3]
-    matrices = np.empty((len(rotation_xyzw), 3, 3), rotation_xyzw.dtype)
-    matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 0, 2] = 1 - yy - zz, xy - zw, xz + yw
-    matrices[:, 1, 0], matrices[:, 1, 1], matrices[:, 1, 2] = xy + zw, 1 - xx - zz, yz - xw
-    matrices[:, 2, 0], matrices[:, 2, 1], matrices[:, 2, 2] = xz - yw, yz + xw, 1 - xx - yy
-    return matrices
+    squares = (rotation_xyzw[:, :, None] * rotation_xyzw[:, None, :]).reshape(-1, 16)
+    return (squares @ _MATRIX_OF_SQUARES).reshape(-1, 3, 3)
+
+
+def _matrix_of_squares() -> np.ndarray:
+    """What (16, 9) makes a rotation matrix of all products of two components x y z w: a matrix is linear in them."""
+    x, y, z, w = range(4)
+    entries = {
+        (0, 0): {(w, w): 1, (x, x): 1, (y, y): -1, (z, z): -1},
+        (1, 1): {(w, w): 1, (x, x): -1, (y, y): 1, (z, z): -1},
+        (2, 2): {(w, w): 1, (x, x): -1, (y, y): -1, (z, z): 1},
+        (0, 1): {(x, y): 2, (z, w): -2},
+        (1, 0): {(x, y): 2, (z, w): 2},
+        (0, 2): {(x, z): 2, (y, w): 2},
+        (2, 0): {(x, z): 2, (y, w): -2},
+        (1, 2): {(y, z): 2, (x, w): -2},
+        (2, 1): {(y, z): 2, (x, w): 2},
+    }
+    table = np.zeros((4, 4, 3, 3), np.float32)
+    for place, products in entries.items():
+        for product, factor in products.items():
+            table[product][place] = factor
+    return table.reshape(16, 9)
+
+
+_MATRIX_OF_SQUARES = _matrix_of_squares()
 
 
 class WorldJoints:

@@ -137,6 +137,9 @@ def check_style(config: ShowConfig, styles: tuple[str, ...]) -> None:
         raise ConfigError(f"unknown --style '{config.style}'{nearest(config.style, ('auto', *styles))}")
 
 
+_OUTPUTS = "vmc, osc, ws, vrchat, livelink, sacn, artnet, or a file: bvh, gltf, vrma, smplx, amass"
+
+
 class _OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line and leaves the exit to the caller."""
 
@@ -165,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--energy", type=float, metavar="X", help="0 to 2, scales what the music asks for (1)")
     add("--take", metavar="DIR", help="record the performance into a new folder")
     add("--replay", metavar="DIR", help="play a take again, exactly; with --take, into a new folder")
-    add("--out", dest="output", action="append", metavar="KIND=ADDRESS[?lead_ms=MS]", help="vmc, osc or ws; repeat")
+    add("--out", dest="output", action="append", metavar="KIND=ADDRESS[?lead_ms=MS]", help=f"{_OUTPUTS}; repeat")
     add("--stage", metavar="[HOST:]PORT|off", help=f"where the stage page is served (127.0.0.1:{DEFAULT_STAGE_PORT})")
     add("--backend", metavar="onnx|torch|tensorrt", help="what runs the model (onnx)")
     add("--weights", metavar="DIR", help="other weights than the shipped ones")

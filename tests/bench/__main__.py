@@ -20,6 +20,7 @@ LOG = ROOT / "docs" / "bench.jsonl"
 BENCHES = {
     "plan": "cost of one plan on one core",
     "ear": "cost of the listener; with CORYBANT_DATA how right it is (more: python -m tests.bench.ear)",
+    "encoders": "cost of packing one pose for every wire, on one core",
     "start": "cold start to the first pose at a client",
     "live": "pose intervals beside a bare sleeping loop, CPU share of the whole, live for two minutes",
     "reaction": "onset to visible movement, per output, leads of 0, 80 and 200 ms together",
