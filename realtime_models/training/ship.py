@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--identity", required=True)
     parser.add_argument("--guidance", type=float, default=ModelSpec.guidance)
     parser.add_argument("--temperature", type=float, default=ModelSpec.temperature)
-    parser.add_argument("--steps", type=int, default=ModelSpec.refine_steps)
+    parser.add_argument("--steps", type=int, help="rounds; without it as many as it was trained for")
     parser.add_argument("--lag-ms", type=float, default=0.0, help="as measured on validation tracks")
     parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args()
@@ -46,7 +46,7 @@ def main() -> None:
         identity=args.identity,
         guidance=args.guidance,
         temperature=args.temperature,
-        refine_steps=args.steps,
+        refine_steps=args.steps or spec.refine_steps,
         lag_s=args.lag_ms / 1000,
     )
     at_ease = beginnings(read_clips(), primer_frames(tokeniser))
