@@ -2,8 +2,9 @@
 
 ``lead_s`` is an output's own delay from being sent to being seen, positive = sent earlier: at stream time t a lane
 sends the pose that is to be seen at t + lead_s. Deadlines are absolute (the border of a tick in stream time, less the
-lead); a lane that wakes late goes on with the newest due pose and counts what it left out. Lanes share nothing but
-what they read, so that a slow or broken output never delays another.
+lead); a lane that wakes late goes on with the newest due pose and counts what it left out, unless its sink is
+``ordered`` (a recording): that one gets every pose, late as it may be. Lanes share nothing but what they read, so that
+a slow or broken output never delays another.
 """
 
 import importlib
@@ -39,6 +40,7 @@ SINKS = {
     **dict.fromkeys(("bvh", "gltf", "vrma", "smplx", "amass"), "bridges.recorders.sink:RecorderSink"),
 }
 MAX_LEAD_S = 0.25
+CATCH_UP_TICKS = 600  #: an ordered output is given poses up to so late; the timeline keeps them longer
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 8.0
 STEADY_S = 10.0  #: an output that failed longer ago than this is trusted again
 FRESH_S = 0.5  #: an output whose last pose left longer ago than this is shown as dead
@@ -87,6 +89,7 @@ class Lane:
     ) -> None:
         self.spec, self.sink = spec, sink
         self._timeline, self._clock, self._live, self._guard = timeline, clock, live, guard
+        self._ordered = getattr(sink, "ordered", False)
         self._deliver = getattr(sink, "deliver", None) or (lambda pose, flags, sent_s: sink.send(pose))
         self._skeleton = HOUSE
         self._shown, self._guard_state, self._accent, self._on_tail = Shown(), None, Accent(), False
@@ -113,14 +116,19 @@ class Lane:
         return self._clock.to_mono(self._next / POSE_HZ - self.spec.lead_s)
 
     def step(self, mono_s: float, deadline_s: float) -> None:
-        """Send the pose due at ``mono_s``; never raises."""
+        """Send the pose due at ``mono_s``, and for an ordered sink those before it; never raises."""
         stream_s = self._clock.to_stream(mono_s)
-        tick = max(self._next, tick_at(stream_s + self.spec.lead_s))
-        self.skipped += tick - self._next
-        self._next = tick + 1
+        newest = max(self._next, tick_at(stream_s + self.spec.lead_s))
+        first = max(self._next, newest - CATCH_UP_TICKS) if self._ordered else newest
+        self.skipped += first - self._next
+        self._next = newest + 1
         self.late.add((mono_s - deadline_s) * 1000)
+        for tick in range(first, newest + 1):
+            self._step_to(tick, tick_at(stream_s) - (newest - tick), stream_s, mono_s)
+
+    def _step_to(self, tick: int, now_tick: int, stream_s: float, mono_s: float) -> None:
         try:
-            pose, flags = self._decide(tick, tick_at(stream_s))
+            pose, flags = self._decide(tick, now_tick)
         except Exception as error:  # not the sink's fault; the next pose may be better, and the lane must live
             self.errors += 1
             self.last_error = f"{type(error).__name__}: {error}"

@@ -14,7 +14,7 @@ from recorded import by_name, clip_of, joints_m, known_pose, parse_bvh, smooth_p
 from test_take import record
 
 import run_live
-from bridges.hub import Hub, OutputSpec, open_sink
+from bridges.hub import Hub, Lane, OutputSpec, open_sink
 from bridges.recorders import __main__ as command
 from bridges.recorders import sink as sinks
 from bridges.recorders.formats import FORMATS
@@ -135,6 +135,42 @@ def test_the_hub_records_what_its_lane_sends(tmp_path):
     truth = joints_m([poses[frame] for frame in frames])
     assert np.abs(by_name(bvh["world"])[frames - frames[0]] / 100 - truth).max() < 1e-4
     assert (tmp_path / "a.vrma").stat().st_size > 1000
+
+
+def test_a_lane_that_wakes_late_records_every_pose(tmp_path):
+    timeline, poses, clock = Timeline(), smooth_poses(1000), StillClock()
+    timeline.append(poses)
+    spec, live = output("bvh", tmp_path / "a.bvh"), FakeLive()
+    sink, watched = open_sink(spec, live), Watched()
+    lanes = [Lane(spec, sink, timeline, clock, live, let_through)]
+    lanes += [Lane(OutputSpec("x", "y"), watched, timeline, clock, live, let_through)]
+    for lane in lanes:
+        lane.open(HOUSE)
+        for late_s in (0.0, 0.02, 1.0, 0.0, 3.3, 0.05):
+            deadline_s = lane.deadline(1.0)  # after the first call what it is does not matter
+            lane.step(deadline_s + late_s, deadline_s)
+        lane.close()
+    recorder, newest_wins = (lane.stats() for lane in lanes)
+    last = watched.frames[-1]
+    assert recorder["skipped"] == 0 and recorder["sent"] == last - 60
+    assert newest_wins["sent"] == 6 and newest_wins["skipped"] == recorder["sent"] - 6
+    assert (tmp_path / "a.bvh").read_bytes() == written("bvh", poses[61 : last + 1], tmp_path)
+
+
+class Watched:
+    """A sink of which the newest pose wins."""
+
+    def __init__(self):
+        self.frames = []
+
+    def open(self, skeleton):
+        pass
+
+    def send(self, pose):
+        self.frames.append(pose.frame)
+
+    def close(self):
+        pass
 
 
 def test_a_live_show_leaves_a_file(tmp_path):

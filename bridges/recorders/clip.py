@@ -1,6 +1,6 @@
 """A stretch of one body's motion at a steady rate, as every file format wants it. Pure; nothing is loaded whole.
 
-Poses come at 60 a second and may have holes (an output that woke late skips to the newest pose). A clip looks them up
+Poses come at 60 a second and may have holes (the machine slept, the disk was full for too long). A clip looks them up
 at ``start_tick + k x 60 / fps``: where a pose is there it is that pose to the last bit, between two it is interpolated.
 """
 

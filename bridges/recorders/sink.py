@@ -27,6 +27,8 @@ _LOG = logging.getLogger("corybant.recorders")
 class RecorderSink:
     """One file of one kind; ``spec.kind`` is a key of FORMATS, ``spec.address`` the file."""
 
+    ordered = True  #: the lane hands over every pose, also those that it was late for
+
     OPTIONS = {"fps": number(float(POSE_HZ), MIN_FPS, MAX_FPS)}  #: frames a second of the file
 
     def __init__(self, spec, live) -> None:
