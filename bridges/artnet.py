@@ -42,7 +42,7 @@ class ArtnetSink:
         self._udp = UdpSender(parse_address(spec.address, "artnet", default_port=PORT), "artnet")
         self._encoder = ArtnetEncoder(options["universe"])  # kept when reopened: numbers go on
         self._streaming = False
-        self._lights = Lights()
+        self._lights, self._frame = Lights(), -1
 
     def open(self, skeleton: Skeleton) -> None:
         self._lights = Lights()
@@ -54,7 +54,8 @@ class ArtnetSink:
 
     def deliver(self, pose: Pose, flags: int, sent_s: float) -> None:
         self._lights = lights_step(self._lights, self._live.features, pose.time_s, flags)
-        if due(pose.frame, self._rate_hz):
+        before, self._frame = self._frame, pose.frame
+        if due(before, pose.frame, self._rate_hz):
             self._udp.send([self._encoder.encode(universe(self._lights.slots, self._start))])
 
     def close(self) -> None:

@@ -75,6 +75,9 @@ def universe(slots: bytes, start: int) -> bytes:
     return (bytes(start - 1) + slots).ljust(UNIVERSE_SLOTS, b"\0")
 
 
-def due(frame: int, rate_hz: int) -> bool:
-    """Whether a packet leaves with pose ``frame``, of 60 a second, to make ``rate_hz`` of them."""
-    return frame * rate_hz // POSE_HZ != (frame - 1) * rate_hz // POSE_HZ
+def due(before: int, frame: int, rate_hz: int) -> bool:
+    """Whether a packet leaves with pose ``frame``, of 60 a second, to make ``rate_hz`` of them.
+
+    ``before`` is the frame that came before it, so that one left out by a late lane does not cost its packet.
+    """
+    return frame * rate_hz // POSE_HZ != before * rate_hz // POSE_HZ

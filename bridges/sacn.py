@@ -69,7 +69,7 @@ class SacnSink:
         # kept when reopened, so that its numbers go on
         self._encoder = SacnEncoder(cid, options["universe"], priority=options["priority"])
         self._streaming = False
-        self._lights = Lights()
+        self._lights, self._frame = Lights(), -1
 
     def open(self, skeleton: Skeleton) -> None:
         self._lights = Lights()
@@ -81,7 +81,8 @@ class SacnSink:
 
     def deliver(self, pose: Pose, flags: int, sent_s: float) -> None:
         self._lights = lights_step(self._lights, self._live.features, pose.time_s, flags)
-        if due(pose.frame, self._rate_hz):
+        before, self._frame = self._frame, pose.frame
+        if due(before, pose.frame, self._rate_hz):
             self._udp.send([self._encoder.encode(universe(self._lights.slots, self._start))])
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ normalised, bones; we have no model, and ours are identity in the T-pose, which 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -57,6 +58,7 @@ class VmcEncoder:
         self._bones = [known[name] for name in skeleton.names]
         self._expression_names = {} if vrm else VRM0_EXPRESSIONS
         self._frames: dict[Parts, Frame] = {}
+        self._before = -1
         body, fingers = len(self._bones), len(FINGER_BONES)
         self._places = np.zeros((1 + body + fingers, 7), np.float32)  # the root, the bones, the fingers
         self._places[0] = IDENTITY
@@ -68,7 +70,7 @@ class VmcEncoder:
         """Datagrams of one frame. The root stays at the origin; where the body is, the hips' local position says.
 
         ``loaded`` False (``/VMC/Ext/OK 0``) tells receivers that nobody is to be shown. Time is stream time [s].
-        ``send`` leaves out what is not due at ``pose.frame``.
+        ``send`` leaves out what is not due; the first frame has everything.
         """
         self._places[1, :3] = unity_position(pose.root)
         self._places[self._body, 3:] = unity_rotation(pose.rotations)
@@ -78,14 +80,16 @@ class VmcEncoder:
         return self._frame(parts).encode(self._row(parts, pose), (int(loaded),) if parts.status else ())
 
     def _parts(self, pose: Pose, send: Period) -> Parts:
-        bones = send.due("bone", pose.frame)
-        expressive = bool(pose.expressions) and send.due("blend_shape", pose.frame)
+        due = partial(send.due, before=self._before, frame=pose.frame)
+        self._before = pose.frame
+        bones = due("bone")
+        expressive = bool(pose.expressions) and due("blend_shape")
         return Parts(
-            send.due("root", pose.frame),
+            due("root"),
             bones,
             bones and pose.hands is not None,
             tuple(pose.expressions) if expressive else None,
-            send.due("status", pose.frame),
+            due("status"),
         )
 
     def _frame(self, parts: Parts) -> Frame:

@@ -29,9 +29,10 @@ class Period:
     camera: int = 1  #: of no effect, as the next
     devices: int = 1
 
-    def due(self, part: str, frame: int) -> bool:
-        """Whether ``part`` is sent with ``frame``."""
-        return frame % getattr(self, part) == 0
+    def due(self, part: str, before: int, frame: int) -> bool:
+        """Whether ``part`` is sent with ``frame``; one that a late lane left out after ``before`` is made up for."""
+        every = getattr(self, part)
+        return every == 1 or frame // every != before // every
 
 
 EVERY_FRAME = Period()

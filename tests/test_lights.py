@@ -101,10 +101,16 @@ def test_what_is_not_a_number_or_too_large_stays_a_byte():
 
 @pytest.mark.parametrize("rate_hz", [1, 7, 25, 30, 40])
 def test_packets_leave_at_their_rate_and_evenly(rate_hz):
-    sent = [frame for frame in range(600) if due(frame, rate_hz)]
+    sent = [frame for frame in range(600) if due(frame - 1, frame, rate_hz)]
     assert len(sent) == 10 * rate_hz
     gaps = np.diff(sent)
     assert gaps.max() - gaps.min() <= 1
+
+
+def test_a_lane_that_leaves_out_frames_keeps_the_rate():
+    frames = [frame for frame in range(600) if frame % 3]  # every third is late and left out, due or not
+    sent = [frame for before, frame in zip(frames, frames[1:], strict=False) if due(before, frame, 30)]
+    assert len(sent) == pytest.approx(300, abs=2)
 
 
 def test_golden_bytes_of_sacn():
@@ -167,9 +173,9 @@ def test_a_reopened_sink_goes_on_counting_and_one_never_opened_says_nothing():
     with udp_peer() as peer:
         sink = SacnSink(OutputSpec("sacn", peer.address), FakeLive())
         sink.close()
-        for _ in range(2):
+        for frame in (60, 66):
             sink.open(HOUSE)
-            sink.deliver(made_up_pose(60), 0, 0.0)
+            sink.deliver(made_up_pose(frame), 0, 0.0)
             sink.close()
         assert [packet[111] for packet in peer.receive(8)] == list(range(8))
 

@@ -161,17 +161,30 @@ def test_mannequin_names_change_the_names_of_bones_and_nothing_else():
         (Period(bone=2), 8, ["Root/Pos", "Bone/Pos", "OK", "T"]),
         (Period(status=5, root=5), 8, ["Bone/Pos"]),
         (Period(root=3), 8, ["Bone/Pos", "OK", "T"]),
+        (Period(root=3), 9, ["Root/Pos", "Bone/Pos", "OK", "T"]),
     ],
 )
 def test_a_period_leaves_out_what_is_not_due(period, frame, addresses):
-    got = messages(VmcEncoder(HOUSE).encode(made_up_pose(frame), send=period))
+    encoder = VmcEncoder(HOUSE)
+    encoder.encode(made_up_pose(frame - 1))
+    got = messages(encoder.encode(made_up_pose(frame), send=period))
     assert list(dict.fromkeys(address.removeprefix("/VMC/Ext/") for address, _ in got)) == addresses
     full = {a: b for a, b in messages(VmcEncoder(HOUSE).encode(made_up_pose(frame))) if "Bone" not in a}
     assert all(full[address] == arguments for address, arguments in got if "Bone" not in address)
 
 
 def test_a_frame_in_which_nothing_is_due_is_not_sent():
-    assert VmcEncoder(HOUSE).encode(made_up_pose(7), send=Period(status=2, root=2, bone=2)) == []
+    encoder, every_other = VmcEncoder(HOUSE), Period(status=2, root=2, bone=2)
+    assert [len(encoder.encode(made_up_pose(frame), send=every_other)) for frame in (6, 7, 8)] == [2, 0, 2]
+
+
+def test_what_fell_due_in_a_frame_left_out_comes_with_the_next():
+    encoder, slow = VmcEncoder(HOUSE), Period(bone=10)
+    bones = [
+        sum("Bone" in address for address, _ in messages(encoder.encode(made_up_pose(frame), send=slow)))
+        for frame in (17, 18, 19, 23, 24)  # 20, when they are due, is left out
+    ]
+    assert bones == [22, 0, 0, 22, 0]
 
 
 def asked(*numbers) -> bytes:
