@@ -397,3 +397,9 @@ def test_it_is_a_program(tmp_path):
         env=child_environment(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2 and done.stderr.startswith("recorders: there is no ")
+
+
+def test_a_check_leaves_no_file(tmp_path, capsys):
+    assert run_live.main(["--demo", "--stage", "off", "--check", "--out", f"gltf={tmp_path / 'a.glb'}"]) == 0
+    assert "a.glb (gltf)" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
