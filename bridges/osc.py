@@ -4,15 +4,18 @@ A frame has the same addresses every time, so each datagram is packed once with 
 borders: a datagram is an array of big-endian words and a frame fills the holes with one indexed assignment.
 """
 
+import socket
 from collections.abc import Sequence
 
 import numpy as np
 
 from bridges.axes import WorldJoints
 from bridges.flags import BLACKOUT
+from bridges.mdns import Announcer
 from bridges.net import UdpSender, parse_address
-from bridges.options import Option, read_options
+from bridges.options import Option, read_options, switch
 from bridges.oscquery import QueryServer, namespace, query_address
+from engine.errors import ConfigError
 from engine.types import BeatClock, MusicFeatures, Pose, Skeleton
 
 DATAGRAM_BYTES = 1400  #: fits one Ethernet frame beside the headers; VMC allows 1,500
@@ -146,17 +149,22 @@ def beat_at(beat: BeatClock, time_s: float) -> tuple[int, float, int]:
 class ChannelsSink:
     """``osc=HOST:PORT``: the plain channels over UDP, at most a handful of datagrams per frame.
 
-    With ``query=[HOST:]PORT`` their names and values are told over HTTP as well (OSCQuery).
+    With ``query=[HOST:]PORT`` their names and values are told over HTTP as well (OSCQuery), with ``announce=1`` that
+    port by multicast.
     """
 
-    OPTIONS = {"query": Option(None, query_address, "[HOST:]PORT, as in query=9010")}
+    OPTIONS = {"query": Option(None, query_address, "[HOST:]PORT, as in query=9010"), "announce": switch(False)}
 
     def __init__(self, spec, live):
         self._live = live
-        where = read_options(spec, self.OPTIONS)["query"]
+        options = read_options(spec, self.OPTIONS)
+        where = options["query"]
+        if options["announce"] and not where:
+            raise ConfigError(f"the output {spec.label}: announce=1 announces the port of query=[HOST:]PORT; name it")
         target = parse_address(spec.address, "osc")
         self._udp = UdpSender(target, "osc")
         self._query = QueryServer(where, f"sent to {target}", self.values) if where else None
+        self._announcer = Announcer(where, socket.gethostname()) if options["announce"] else None
         self._encoder: ChannelEncoder | None = None
         self._newest: tuple[Sequence[int], np.ndarray] = (), np.zeros(0)
 
@@ -165,6 +173,8 @@ class ChannelsSink:
         self._udp.open()
         if self._query:
             self._query.open(namespace(self._encoder.channels))
+        if self._announcer:
+            self._announcer.open()
 
     def send(self, pose: Pose) -> None:
         self.deliver(pose, 0, pose.time_s)
@@ -181,8 +191,13 @@ class ChannelsSink:
 
     def close(self) -> None:
         self._udp.close()
+        if self._announcer:
+            self._announcer.close()
         if self._query:
             self._query.close()
 
     def stats(self) -> dict[str, int]:
-        return {"dropped": self._udp.dropped, **(self._query.stats() if self._query else {})}
+        told = (
+            {"announced": self._announcer.told, "announce_refused": self._announcer.refused} if self._announcer else {}
+        )
+        return {"dropped": self._udp.dropped, **(self._query.stats() if self._query else {}), **told}

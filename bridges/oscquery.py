@@ -2,8 +2,8 @@
 
 A GET of a path answers with its node and all below it, ``?VALUE`` (or another attribute) with that alone,
 ``?HOST_INFO`` with what this server can do (proposal: github.com/Vidvox/OSCQueryProposal). Read-only: every channel is
-sent by us, none is received. It listens on this machine only unless a host is named, is not announced on the network
-(that would be multicast) and has no WebSocket for listening: the channels themselves travel by OSC.
+sent by us, none is received. It listens on this machine only unless a host is named, is announced on the network only
+when that is asked for (``bridges.mdns``), and has no WebSocket for listening: the channels themselves travel by OSC.
 """
 
 import contextlib
