@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bridge_doubles import WAIT_S, FakeLive
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_real_peers import free_udp_port, running
 
@@ -100,6 +100,7 @@ def test_malformed_questions_are_refused(data):
         questions(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_no_datagram_whatever_goes_on_for_ever(data):
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bridge_doubles import FakeLive, made_up_pose, udp_peer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
@@ -215,6 +215,7 @@ def test_requests_right_and_wrong(datagram, expected):
     assert read_period(datagram) == expected
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_datagram_whatever_stops_the_reader(data):
     period, refused = read_period(data)
