@@ -21,7 +21,6 @@ from bridges.recorders.formats import FORMATS
 from bridges.recorders.spill import EXPRESSIONS, MAGIC, SPILL_RECORD, pose_record, read_spill
 from engine.clock import now_s
 from engine.errors import ConfigError
-from engine.replay import read_take
 from engine.skeleton import HOUSE
 from engine.timeline import Timeline
 from engine.types import Pose
@@ -174,16 +173,14 @@ class Watched:
 
 
 def test_a_live_show_leaves_a_file(tmp_path):
-    """The whole house: three seconds of the demo, recorded as BVH and as a take; bodies of the size of people."""
-    out, take = tmp_path / "demo.bvh", tmp_path / "take"
-    options = ["--demo", "--stage", "off", "--seconds", "3", "--out", f"bvh={out}?lead_ms=0", "--take", str(take)]
-    assert run_live.main(options) == 0
+    """The whole house: two seconds of the demo, recorded as BVH; a body of the size of people that stands or dances."""
+    out = tmp_path / "demo.bvh"
+    assert run_live.main(["--demo", "--stage", "off", "--seconds", "2", "--out", f"bvh={out}?lead_ms=0"]) == 0
     bvh = parse_bvh(out.read_text())
     world = by_name(bvh["world"]) / 100
-    assert len(world) >= 60
+    assert bvh["frame_time"] == 1 / 60 and len(world) >= 60
     assert (np.ptp(world[..., 1], axis=1) > 1.0).all() and (world[..., 1] > -0.1).all()
-    danced = read_take(take).poses()["root"][:, 0]
-    assert np.linalg.norm(world[:, 0].mean(axis=0) - danced.mean(axis=0)) < 0.5
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.bvh"]
 
 
 # Cut off.
@@ -266,7 +263,7 @@ def test_a_full_disk(needs, after, kept, tmp_path):
     path, part = tmp_path / "dance.bvh", tmp_path / "dance.bvh.part"
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(path), after],
-        env=child_environment(), capture_output=True, text=True, timeout=60, check=True,
+        env=child_environment(), capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert done.stdout == f"60 {kept} {300 - kept} True\n"
     assert "the show goes on" in done.stderr
@@ -394,7 +391,7 @@ def test_a_damaged_recording_leaves_no_half_file(tmp_path, capsys):
 def test_it_is_a_program(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "bridges.recorders", str(tmp_path / "no"), "--bvh", str(tmp_path / "a.bvh")],
-        env=child_environment(), capture_output=True, text=True, timeout=60,
+        env=child_environment(), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 2 and done.stderr.startswith("recorders: there is no ")
 

@@ -37,7 +37,7 @@ def node(needs):
 
     def run(script: str, *arguments: object) -> list:
         command = [program, str(HERE / "node" / script), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -52,7 +52,7 @@ def test_blender_sees_our_joints(needs, tmp_path):
     script = HERE / "peers" / "blender_joints.py"
     command = [blender, "-b", "--factory-startup", "-P", script, "--", len(POSES), *files]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, timeout=180)
+    done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, timeout=600)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("JOINTS ")] or [done.stdout + done.stderr]
     seen = json.loads(line.removeprefix("JOINTS "))
     assert seen.keys() == {str(path) for path in files}
