@@ -236,8 +236,9 @@ def test_a_receiver_that_is_not_ours_sees_the_slots(needs, kind, package, number
         got = dict(zip(SLOTS, data[2 : 2 + len(SLOTS)], strict=True))
         assert (len(data), got["visible"], got["bpm"], got["band_3"]) == (512, 255, 120, 128)
         assert not any(data[:2]) and not any(data[2 + len(SLOTS) :])
-    phases = np.array([data[2 + SLOTS.index("beat_phase")] for data in seen], float)
-    steps = np.diff(phases) % 256
-    assert np.median(steps) == pytest.approx(255 * 2 / 30, abs=2)  # 1/30 s of a beat that lasts 0.5 s
+        # a beat of half a second is thirty poses long, and the flash is what is left of it, squared
+        place = round(got["beat_phase"] * 30 / 255) / 30
+        assert got["beat_phase"] == pytest.approx(place * 255, abs=0.6)
+        assert got["beat_flash"] == pytest.approx((1 - place) ** 2 * 255, abs=0.6)
     if kind == "sacn":
         assert "timeout" in rest  # what this package calls the end of a stream
