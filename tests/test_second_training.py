@@ -40,14 +40,15 @@ def batch_of(torch, spec, count=4, rows=14, seed=2):
 # masks
 
 
-def test_masks_are_never_empty_and_hide_everything_in_three_windows_of_ten_and_more(torch, random):
+def test_masks_are_never_empty_and_hide_everything_in_about_half_of_the_windows(torch, random):
+    """Three of ten, and of the others what the two schedules come to."""
     from realtime_models.training import masking
 
-    for kind in (masking.single_tokens, masking.rows_first):
+    for kind, whole in ((masking.single_tokens, 0.494), (masking.rows_first, 0.638)):
         mask = masking.some_kind(SMALL, kind(SMALL, 4000, random), random)
         assert mask.shape == (4000, SMALL.plan_rows, SMALL.groups) and mask.dtype == torch.bool
         assert mask.any(2).any(1).all()
-        assert 0.30 < mask.all(2).all(1).float().mean() < 0.55
+        assert mask.all(2).all(1).float().mean().item() == pytest.approx(whole, abs=0.03)
 
 
 def test_rows_are_hidden_whole_before_single_tokens(torch, random):

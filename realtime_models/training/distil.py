@@ -26,7 +26,7 @@ from realtime_models.training.rows import Batch
 from realtime_models.training.train_generator import GeneratorLearner, add_arguments, prepared, with_choices
 from realtime_models.training.trainer import Trainer, windows
 
-STRONGEST = 4.0  #: strengths are drawn up to here; the show's slider ends at the specification's ``guidance``
+STRONGEST = 6.0  #: strengths are drawn up to here; ``guidance`` 3 with the show's slider at its end is 5
 PLAIN = 0.2  #: share of windows of strength 1, as the music was in the training
 LABELS = 0.5  #: weight of the teacher's tokens beside its distribution
 
