@@ -68,7 +68,7 @@ def close(got, wanted) -> bool:
 def test_the_recording_is_what_the_page_and_the_stage_say():
     """The committed bytes are those of the records here, and the stage's own encoder makes the same."""
     assert GOLDEN.read_bytes() == recorded(golden())
-    assert (NAMES, PARENTS) == (list(JOINTS), HOUSE.parents.tolist())
+    assert (list(JOINTS), HOUSE.parents.tolist()) == (NAMES, PARENTS)
     moved = Pose(606, 10.1, np.array(ROOT_M, np.float32), np.array(body(ASYMMETRIC), np.float32))
     assert pose_bytes(moved, 0, 10.1 - 0.08) == pose(606, 10.1, [(ROOT_M, body(ASYMMETRIC))])
 

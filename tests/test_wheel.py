@@ -103,9 +103,9 @@ def test_all_data_files_travel(wheel: Path) -> None:
     python = {path.relative_to(ROOT).as_posix() for path in code}
     data = {
         path.relative_to(ROOT).as_posix()
-        for folder in ("realtime_models/weights", "bridges/stage/dist", "calibration/profiles")
+        for folder in ("realtime_models/weights", "bridges/stage/dist", "bridges/clients", "calibration/profiles")
         for path in (ROOT / folder).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".pyc"
     }
     assert sorted((python | data) - inside) == []
 

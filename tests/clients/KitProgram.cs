@@ -1,5 +1,5 @@
 // Drives the Unity package's plain C# and prints one JSON line per event (tests/client_kits.py says which).
-//   KitProgram.exe recording FILE | KitProgram.exe live URL
+//   KitProgram.exe recording FILE | KitProgram.exe live URL | KitProgram.exe places FILE | KitProgram.exe bones
 using System;
 using System.Collections.Generic;
 using System.Globalization;
@@ -21,6 +21,17 @@ static class KitProgram
             + ",\"target_rotations\":[" + string.Join(",", body.Rotations.Select(q => Q(q.ToUnity()))) + "]}";
     }
 
+    static void SayBones()
+    {
+        Console.Out.WriteLine("{\"kind\":\"bones\",\"of\":{" + string.Join(",", HumanBones.OfJoint.Select(b => "\"" + b.Key + "\":\"" + b.Value + "\"")) + "}}");
+    }
+
+    static void SayPlaces(Skeleton skeleton, Frame frame)
+    {
+        Console.Out.WriteLine("{\"kind\":\"places\",\"hip_height\":" + N(skeleton.HipHeight()) + ",\"frame\":" + frame.Number + ",\"places\":["
+            + string.Join(",", skeleton.Places(frame.Performers[0]).Select(v => V(v.ToUnity()))) + "]}");
+    }
+
     static void Say(string kind, Frame frame)
     {
         string text = frame == null ? "{\"kind\":\"" + (kind == "pose" ? "refused" : "nothing") + "\"}"
@@ -34,7 +45,7 @@ static class KitProgram
         Console.Out.WriteLine("{\"kind\":\"skeleton\",\"count\":" + count + ",\"names\":[" + string.Join(",", skeleton.Names.Select(name => "\"" + name + "\"")) + "]}");
     }
 
-    static void Recording(string path)
+    static void Recording(string path, bool places)
     {
         var receiver = new Receiver(0.05);
         using (var file = new BinaryReader(File.OpenRead(path)))
@@ -50,7 +61,12 @@ static class KitProgram
                     if (receiver.Refused > refused) Say("pose", null);
                     else SaySkeleton(receiver.Skeleton, receiver.Skeletons);
                 }
-                else if (kind == 2) Say("pose", receiver.Binary(data, data.Length, nowS));
+                else if (kind == 2)
+                {
+                    Frame frame = receiver.Binary(data, data.Length, nowS);
+                    if (!places) Say("pose", frame);
+                    else if (frame != null) SayPlaces(receiver.Skeleton, frame);
+                }
                 else Say("shown", receiver.Buffer.At(nowS));
             }
     }
@@ -80,7 +96,9 @@ static class KitProgram
 
     static void Main(string[] arguments)
     {
-        if (arguments[0] == "recording") Recording(arguments[1]);
+        if (arguments[0] == "recording") Recording(arguments[1], false);
+        else if (arguments[0] == "places") Recording(arguments[1], true);
+        else if (arguments[0] == "bones") SayBones();
         else Live(arguments[1]);
         Console.Out.Flush();
     }

@@ -203,7 +203,7 @@ static void mesh() {
         locals.push_back(local);
     }
     const auto t_pose = t_pose_rest(skeleton, rest);
-    std::printf("{\"t_pose\":");
+    std::printf("{\"hip_height\":%.9g,\"t_pose\":", hip_height(skeleton));
     say_all(t_pose, [](Quat q) { return q; });
     std::printf(",\"posed\":");
     say_all(pose_mesh(skeleton, t_pose, locals), [](Quat q) { return q; });

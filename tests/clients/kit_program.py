@@ -6,25 +6,32 @@ python kit_program.py recording FILE | python kit_program.py live URL
 import json
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bridges" / "clients" / "python"))
 from corybant_client import Frame, Receiver, Stream
 
+PRINTING = threading.Lock()  # two threads speak
+
+
+def say(said: dict) -> None:
+    with PRINTING:
+        print(json.dumps(said), flush=True)
+
 
 def say_frame(kind: str, frame: "Frame | None") -> None:
     if frame is None:
-        print(json.dumps({"kind": "refused" if kind == "pose" else "nothing"}), flush=True)
+        say({"kind": "refused" if kind == "pose" else "nothing"})
         return
     performers = [{"root": body.root, "rotations": body.rotations} for body in frame.performers]
     said = {"kind": kind, "frame": frame.frame, "time_s": frame.time_s, "sent_s": frame.sent_s, "flags": frame.flags}
-    print(json.dumps({**said, "performers": performers}), flush=True)
+    say({**said, "performers": performers})
 
 
 def say_skeleton(receiver: Receiver) -> None:
-    said = {"kind": "skeleton", "count": receiver.skeletons, "names": receiver.skeleton.names}
-    print(json.dumps(said), flush=True)
+    say({"kind": "skeleton", "count": receiver.skeletons, "names": receiver.skeleton.names})
 
 
 def recording(path: str) -> None:

@@ -210,6 +210,16 @@ namespace Corybant
             return globals;
         }
 
+        /// <summary>Places of the joints [m], house axes.</summary>
+        public Vec3[] Places(Performer body)
+        {
+            Quat[] turns = Globals(body.Rotations);
+            var places = new Vec3[Names.Length];
+            for (int j = 0; j < places.Length; j++)
+                places[j] = Parents[j] < 0 ? body.Root : places[Parents[j]] + turns[Parents[j]].Rotate(Offsets[j]);
+            return places;
+        }
+
         static List<object> Items(Dictionary<string, object> message, string name)
         {
             object value;

@@ -160,4 +160,15 @@ inline std::vector<Quat> globals(const Skeleton& skeleton, const std::vector<Qua
     return turns;
 }
 
+/// Height of the pelvis above the lowest joint in the T-pose [m]: what root positions are scaled by.
+inline double hip_height(const Skeleton& skeleton) {
+    double lowest = 0;
+    std::vector<double> heights(skeleton.names.size(), 0.0);
+    for (std::size_t j = 0; j < heights.size(); ++j) {
+        if (skeleton.parents[j] >= 0) heights[j] = heights[static_cast<std::size_t>(skeleton.parents[j])] + skeleton.offsets[j].y;
+        if (heights[j] < lowest) lowest = heights[j];
+    }
+    return -lowest;
+}
+
 }  // namespace corybant
