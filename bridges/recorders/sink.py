@@ -6,7 +6,9 @@ tried again every second, and what waited is written once it can be. When the ou
 file; if the show is killed or that fails, the ``.part`` stays and ``python -m bridges.recorders`` finishes it.
 """
 
+import contextlib
 import logging
+import os
 import queue
 import threading
 from pathlib import Path
@@ -49,7 +51,12 @@ class RecorderSink:
             raise ConfigError(f"{self._where}: recordings know the {len(HOUSE.names)} body joints of the house")
         self._check_new()
         file = self._part.open("xb", buffering=0)
-        file.write(MAGIC)
+        try:
+            file.write(MAGIC)
+        except OSError:
+            file.close()
+            self._part.unlink()  # an empty one would be taken for a recording that was cut off
+            raise
         self._last = -1
         self._thread = threading.Thread(target=self._run, args=(file,), name=f"record {self._kind}", daemon=True)
         self._thread.start()
@@ -118,6 +125,7 @@ class RecorderSink:
                 self._flush(spill)
         self._flush(spill)
         self.lost += spill.forget_beyond(0)
+        spill.cut()
         file.close()
 
     def _flush(self, spill: "Spill") -> None:
@@ -137,6 +145,7 @@ class Spill:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._waiting: list[bytes] = []
+        self._end = file.tell()  # up to here all is well
         self.written = 0
 
     def add(self, record: bytes) -> None:
@@ -146,16 +155,22 @@ class Spill:
         """Write all that waits. Raises OSError; then what was not written waits on."""
         while self._waiting:
             data = b"".join(self._waiting[:POSE_HZ])
-            end = self._file.tell()
             try:
+                self._file.seek(self._end)
                 if self._file.write(data) != len(data):
                     raise OSError("the disk took a part of it")
+                os.fsync(self._file.fileno())  # a power cut is one way in which shows end
             except OSError:
-                self._file.truncate(end)
-                self._file.seek(end)
+                self.cut()
                 raise
+            self._end += len(data)
             self.written += len(data) // SPILL_RECORD.itemsize
             del self._waiting[:POSE_HZ]
+
+    def cut(self) -> None:
+        """Take off what a failed write left behind."""
+        with contextlib.suppress(OSError):  # tried again at the next failure and at the end
+            self._file.truncate(self._end)
 
     def forget_beyond(self, most: int) -> int:
         """Drop the oldest of what waits beyond ``most`` records; how many."""
