@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import (
@@ -166,6 +166,7 @@ shows = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(shows)
 def test_a_show_survives_its_table(show):
     assert table2show(show2table(show), "here") == show
