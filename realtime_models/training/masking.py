@@ -27,9 +27,10 @@ def single_tokens(spec: ModelSpec, count: int, random: torch.Generator) -> torch
 
 
 def rows_first(spec: ModelSpec, count: int, random: torch.Generator) -> torch.Tensor:
-    """Whole rows, then single tokens of the others."""
-    rows = torch.rand(count, spec.plan_rows, 1, generator=random) < shares(count, random)
-    return rows | single_tokens(spec, count, random)
+    """Whole rows, then single tokens of the others, as many of these as of those; as much in all as single tokens."""
+    share = 1 - (1 - shares(count, random)).sqrt()
+    rows = torch.rand(count, spec.plan_rows, 1, generator=random) < share
+    return rows | (torch.rand(count, spec.plan_rows, spec.groups, generator=random) < share)
 
 
 def some_kind(spec: ModelSpec, rest: torch.Tensor, random: torch.Generator) -> torch.Tensor:
