@@ -161,15 +161,11 @@ class Watched:
 
     def __init__(self):
         self.frames = []
-
-    def open(self, skeleton):
-        pass
+        self.open = lambda skeleton: None
+        self.close = lambda: None
 
     def send(self, pose):
         self.frames.append(pose.frame)
-
-    def close(self):
-        pass
 
 
 def test_a_live_show_leaves_a_file(tmp_path):
