@@ -244,6 +244,12 @@ class Listening:
     def of(self, kind: str) -> list[dict]:
         return [said for said in self.said if said["kind"] == kind]
 
+    def take_what_is_there(self) -> None:
+        """Read on without waiting."""
+        with contextlib.suppress(queue.Empty):
+            while line := self._lines.get_nowait():
+                self.said.append(json.loads(line))
+
     def until(self, condition: Callable[["Listening"], bool], what: str) -> None:
         end = time.monotonic() + PATIENCE_S
         while not condition(self):

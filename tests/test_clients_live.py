@@ -189,6 +189,30 @@ def test_it_comes_back_to_a_stage_that_went_away_and_takes_the_other_body(kit):
     assert {len(said["performers"][0]["rotations"]) for said in client.of("shown")} == {22, 3}
 
 
+def test_it_leaves_a_stage_that_sends_no_poses_and_tries_again(kit):
+    """Status goes on, poses do not: the connection stands, yet the show behind it is gone."""
+    command, folder = kit
+    port = free_port()
+    server = StageServer("127.0.0.1", port, LiveState(Controls(), styles=()))
+    server.sink().open(HOUSE)
+    server.start()
+    try:
+        with listening(command("live", f"ws://127.0.0.1:{port}/ws"), folder) as client:
+            until = now_s() + PATIENCE_S
+            while server.stats()["served"] < 2:
+                assert now_s() < until, "it stays with a stage that is silent"
+                threading.Event().wait(0.05)
+            pose = Pose(60, 1.0, np.zeros(3, np.float32), np.tile(np.array([0, 0, 0, 1], np.float32), (22, 1)))
+            while not client.of("pose"):
+                server.publish(pose, 0, 1.0)
+                client.take_what_is_there()
+                assert now_s() < until, "the second connection brings nothing"
+                threading.Event().wait(0.05)
+    finally:
+        server.stop()
+    assert client.of("skeleton")[-1]["count"] == 1, "the same body is no change"
+
+
 def test_a_kit_sends_nothing_that_the_stage_does_not_know(kit):
     """Clients are listeners: no message of theirs is malformed, none asks for a control."""
     command, folder = kit

@@ -161,12 +161,14 @@ static void live(const std::string& host, const std::string& port) {
     for (int known = 0;; std::this_thread::sleep_for(std::chrono::duration<double>(backoff.next_s()))) {
         try {
             Line line(host, port);
-            while (true) {
+            double heard_s = now_s();
+            while (now_s() - heard_s < 3) {
                 if (line.message(data) == 1) {
                     receiver.text(std::string(data.begin(), data.end()));
                     if (receiver.skeletons != known) say_skeleton(receiver);
                     known = receiver.skeletons;
                 } else if (const auto frame = receiver.binary(data.data(), data.size(), now_s())) {
+                    heard_s = now_s();
                     backoff.reset();
                     say_frame("pose", frame);
                     say_frame("shown", receiver.buffer.at(now_s()));

@@ -20,6 +20,7 @@ namespace Corybant
         readonly object _lock = new object();
         readonly CancellationTokenSource _stop = new CancellationTokenSource();
         readonly Backoff _backoff = new Backoff();
+        double _heardS;
 
         /// <summary>Called in the connection's thread for every pose that arrives; for recorders and tests.</summary>
         public event Action<Frame> Heard;
@@ -63,10 +64,11 @@ namespace Corybant
         async Task Listen()
         {
             using (var socket = new ClientWebSocket())
-            using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token))
             {
-                deadline.CancelAfter(TimeSpan.FromSeconds(SilenceS));
-                await socket.ConnectAsync(_uri, deadline.Token).ConfigureAwait(false);
+                _heardS = NowS;
+                // Beside every wait, not as its cancellation: Mono's cancelled receive may never come back.
+                Task silence = Silence();
+                if (!await Before(silence, socket.ConnectAsync(_uri, _stop.Token)).ConfigureAwait(false)) return;
                 Connects++;
                 var message = new byte[1 << 16];
                 while (true)
@@ -76,13 +78,40 @@ namespace Corybant
                     do
                     {
                         if (length == message.Length) Array.Resize(ref message, message.Length * 2);
-                        part = await socket.ReceiveAsync(new ArraySegment<byte>(message, length, message.Length - length), deadline.Token).ConfigureAwait(false);
+                        var room = new ArraySegment<byte>(message, length, message.Length - length);
+                        Task<WebSocketReceiveResult> receive = socket.ReceiveAsync(room, CancellationToken.None);
+                        if (!await Before(silence, receive).ConfigureAwait(false)) return;
+                        part = receive.Result;
                         length += part.Count;
                         if (part.MessageType == WebSocketMessageType.Close || length > MaxMessageBytes) return;
                     } while (!part.EndOfMessage);
-                    if (Take(message, length, part.MessageType)) deadline.CancelAfter(TimeSpan.FromSeconds(SilenceS));
+                    if (Take(message, length, part.MessageType)) _heardS = NowS;
                 }
             }
+        }
+
+        /// <summary>Ends when no pose has come for a while, or when we are told to stop.</summary>
+        async Task Silence()
+        {
+            while (NowS - _heardS < SilenceS && !_stop.IsCancellationRequested) await Task.Delay(200).ConfigureAwait(false);
+        }
+
+        /// <summary>Whether the work ended before the silence began. What the work threw is thrown here.</summary>
+        static async Task<bool> Before(Task silence, Task work)
+        {
+            if (await Task.WhenAny(work, silence).ConfigureAwait(false) == work)
+            {
+                await work.ConfigureAwait(false);
+                return true;
+            }
+            Forget(work);
+            return false;
+        }
+
+        /// <summary>Look at what a task left alone may throw later; else it counts as unobserved.</summary>
+        static void Forget(Task work)
+        {
+            work.ContinueWith(late => late.Exception, TaskContinuationOptions.OnlyOnFaulted);
         }
 
         bool Take(byte[] message, int length, WebSocketMessageType type)
