@@ -28,7 +28,6 @@ GOLDEN = ROOT / "tests" / "data" / "clients" / "golden.bin"
 NODE_MODULES = ROOT / "tests" / "node"
 UNREAL = KITS / "unreal" / "Corybant" / "Source" / "CorybantLiveLink"
 PATIENCE_S = 300.0  #: a very busy machine; a working kit takes seconds
-DELAY_S = 0.05
 
 NAMES = [
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
