@@ -26,7 +26,7 @@ from realtime_models.training.rows import Batch
 from realtime_models.training.train_generator import GeneratorLearner, add_arguments, prepared, with_choices
 from realtime_models.training.trainer import Trainer, windows
 
-STRONGEST = 6.0  #: strengths are drawn up to here; ``guidance`` 3 with the show's slider at its end is 5
+STRONGEST = 4.0  #: strengths are drawn up to here; beyond (the slider's end at ``guidance`` 3 is 5) nothing was taught
 PLAIN = 0.2  #: share of windows of strength 1, as the music was in the training
 LABELS = 0.5  #: weight of the teacher's tokens beside its distribution
 
