@@ -4,11 +4,12 @@ import ipaddress
 import socket
 import uuid
 
-from bridges.lights import MAX_RATE_HZ, SLOTS, UNIVERSE_SLOTS, Lights, due, lights_step, universe
+from bridges import dmx
+from bridges.dmx import DmxSink
+from bridges.lights import UNIVERSE_SLOTS
 from bridges.net import UdpSender, parse_address
 from bridges.options import read_options, whole
 from engine.errors import ConfigError
-from engine.types import Pose, Skeleton
 
 PORT = 5568
 TERMINATED = 0x40  #: option bit: this source says goodbye
@@ -46,54 +47,26 @@ def multicast_address(universe: int) -> str:
     return f"239.255.{universe >> 8}.{universe & 255}"
 
 
-class SacnSink:
+class SacnSink(DmxSink):
     """``sacn=HOST[:PORT]?universe=1&start=1``: the slots of ``bridges.lights`` from ``start`` on."""
 
-    OPTIONS = {
-        "universe": whole(1, 1, 63_999),
-        "start": whole(1, 1, UNIVERSE_SLOTS - len(SLOTS) + 1),
-        "priority": whole(100, 0, 200),
-        "rate_hz": whole(30, 1, MAX_RATE_HZ),
-    }
+    OPTIONS = {"universe": whole(1, 1, 63_999), "priority": whole(100, 0, 200), **dmx.OPTIONS}
 
     def __init__(self, spec, live):
         options = read_options(spec, self.OPTIONS)
-        address = parse_address(spec.address, "sacn", default_port=PORT)
-        self._live, self._start, self._rate_hz = live, options["start"], options["rate_hz"]
-        self._udp = UdpSender(address, "sacn")
-        there, right = self._udp.host, multicast_address(options["universe"])
+        udp = UdpSender(parse_address(spec.address, "sacn", default_port=PORT), "sacn")
+        there, right = udp.host, multicast_address(options["universe"])
         if ipaddress.ip_address(there.partition("%")[0]).is_multicast and ":" not in there and there != right:
             raise ConfigError(f"sacn: universe {options['universe']} is multicast at {right}, not at {there}")
+        super().__init__(live, udp, start=options["start"], rate_hz=options["rate_hz"])
         # the same on every start, as the standard asks, and another for every machine and output
         cid = uuid.uuid5(uuid.NAMESPACE_DNS, f"corybant {socket.gethostname()} {spec.label}").bytes
         # kept when reopened, so that its numbers go on
         self._encoder = SacnEncoder(cid, options["universe"], priority=options["priority"])
-        self._streaming = False
-        self._lights, self._frame = Lights(), -1
 
-    def open(self, skeleton: Skeleton) -> None:
-        self._lights = Lights()
-        self._udp.open()
-        self._streaming = True
+    def packet(self, slots: bytes) -> bytes:
+        return self._encoder.encode(slots)
 
-    def send(self, pose: Pose) -> None:
-        self.deliver(pose, 0, pose.time_s)
-
-    def deliver(self, pose: Pose, flags: int, sent_s: float) -> None:
-        self._lights = lights_step(self._lights, self._live.features, pose.time_s, flags)
-        before, self._frame = self._frame, pose.frame
-        if due(before, pose.frame, self._rate_hz):
-            self._udp.send([self._encoder.encode(universe(self._lights.slots, self._start))])
-
-    def close(self) -> None:
+    def farewell(self, slots: bytes) -> list[bytes]:
         """Say goodbye, so that a receiver need not wait for silence."""
-        streaming, self._streaming = self._streaming, False
-        try:
-            if streaming:
-                slots = universe(self._lights.slots, self._start)
-                self._udp.send([self._encoder.encode(slots, terminated=True) for _ in range(GOODBYES)])
-        finally:
-            self._udp.close()
-
-    def stats(self) -> dict[str, int]:
-        return {"dropped": self._udp.dropped}
+        return [self._encoder.encode(slots, terminated=True) for _ in range(GOODBYES)]
