@@ -32,14 +32,3 @@ def test_the_same_choice_dances_the_same_and_another_one_does_not(heard):
     assert np.array_equal(first, danced(1.0, 0.65, 2))
     for other in (danced(3.0, 0.65, 2), danced(1.0, 1.2, 2), danced(1.0, 0.65, 4)):
         assert first.shape == other.shape and np.abs(first - other).max() > 0.02
-
-
-def test_songs_are_heard_once_where_a_folder_keeps_them(tmp_path, heard, monkeypatch):
-    from realtime_models.training import choose_sampling
-
-    monkeypatch.setattr(choose_sampling, "data_root", lambda: tmp_path)
-    monkeypatch.setattr(choose_sampling, "read_songs", lambda folder, names: {"one": heard[0]})
-    monkeypatch.setattr(choose_sampling, "hear", lambda track: "heard")
-    assert choose_sampling.heard_songs(["one"], tmp_path / "kept")["one"][1] == "heard"
-    monkeypatch.setattr(choose_sampling, "hear", lambda track: pytest.fail("heard again"))
-    assert choose_sampling.heard_songs(["one"], tmp_path / "kept")["one"][1] == "heard"

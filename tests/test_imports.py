@@ -60,6 +60,8 @@ BEHIND_EXTRAS = {
     },
     "realtime_models/export.py": {"torch", "onnx", "onnxscript", "onnxruntime"},
     "realtime_models/network.py": {"torch"},
+    "realtime_models/attention.py": {"torch"},
+    "realtime_models/branches.py": {"torch"},
     "realtime_models/tokens.py": {"torch"},
     "realtime_models/ear.py": {"torch"},
     "realtime_models/music.py": {"torch"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.listen.cycle import weigh
-from engine.listen.section import PHRASES, SectionState, next_change, section_step, start_section
+from engine.listen.section import PHRASES, SectionState, Tuning, next_change, section_step, start_section
 from engine.types import MODEL_HZ, Activations, BeatClock, SectionReading
 
 PERIOD_S, METER, DELAY_S = 0.5, 4, 0.03
@@ -74,7 +74,7 @@ def test_the_drop_is_foreseen_from_the_build():
     assert np.mean(right) > 0.9
     sure = np.mean([reading.change_probability for bar, reading in in_build])
     plain = np.mean([reading.change_probability for bar, reading in told if 9 < bar < 15])
-    assert sure > 0.4 > plain
+    assert sure > 1.5 * plain  # an ear that is often wrong about phrases is not to be surer than that
 
 
 def test_a_break_is_said_and_what_follows_it():
@@ -125,7 +125,8 @@ def test_the_next_change_by_hand():
     In a build-up bar lines 1 and 2 hold a change with .06 each, line 3 with .7: .94 x .94 x .7 = .61852.
     """
     sure = np.where((np.arange(len(PHRASES.prior)) == 4 + 5), 1.0, 0.0)  # 4 places of the four-bar phrase come first
-    bars, probability = next_change(sure, "build")
+    how = Tuning(plain=(0.3, 0.01), build=(0.7, 0.06))
+    bars, probability = next_change(sure, "build", how)
     assert bars == 3 and probability == pytest.approx(0.94 * 0.94 * 0.7)
-    assert next_change(sure, "plain")[1] == pytest.approx(0.99 * 0.99 * 0.3)
-    assert next_change(weigh(PHRASES, PHRASES.prior, 0.0), "plain")[1] < 0.2
+    assert next_change(sure, "plain", how)[1] == pytest.approx(0.99 * 0.99 * 0.3)
+    assert next_change(weigh(PHRASES, PHRASES.prior, 0.0), "plain", how)[1] < 0.2

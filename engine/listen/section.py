@@ -23,7 +23,7 @@ _NEAR_S = 0.3  # a phrase activation so near to a bar line belongs to it
 _KEPT_FRAMES = 32
 _LEAST = 0.03
 _STAY = 1.5
-_DROP = Weighing(-0.84, Grounds(said=1.58, over=3.58, drums=1.69, back=0.0, pulse=0.77, bar=1.68))
+_DROP = Weighing(-2.09, Grounds(said=1.55, over=3.94, drums=2.09, back=0.0, pulse=1.12, bar=1.75))
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ class Tuning:
     """What ``realtime_models.training.ear.tune_sections`` fits to an ear."""
 
     smooth_s: float = 0.4  #: time constant with which the activations of build-up and break are smoothed
-    begin_build: float = 0.35  #: smoothed activation at which a build-up begins
-    begin_break: float = 0.4  #: and a break
-    end: float = 0.5  #: share of that at which it ends
+    begin_build: float = 0.4  #: smoothed activation at which a build-up begins
+    begin_break: float = 0.35  #: and a break
+    end: float = 0.3  #: share of that at which it ends
     drop: Weighing = _DROP
-    drop_sure: float = 0.5  #: probability at which a drop is said
-    trust: float = 0.7  #: in the phrase activation: exponent of its odds
-    usual: float = 0.13  #: phrase activation at a bar line that says nothing
-    change_odds: float = 1.5  #: logarithm of how much likelier a phrase begins where a phase does
-    phrase_sure: float = 0.5  #: probability at which a phrase is said to begin
+    drop_sure: float = 0.4  #: probability at which a drop is said
+    trust: float = 1.0  #: in the phrase activation: exponent of its odds
+    usual: float = 0.07  #: phrase activation at a bar line that says nothing
+    change_odds: float = 2.5  #: logarithm of how much likelier a phrase begins where a phase does
+    phrase_sure: float = 0.3  #: probability at which a phrase is said to begin
     #: Probability that the music changes where a phrase begins, and at another bar line, in each phase.
-    plain: tuple[float, float] = (0.3, 0.01)
-    build: tuple[float, float] = (0.7, 0.06)
-    breakdown: tuple[float, float] = (0.5, 0.03)
+    plain: tuple[float, float] = (0.316, 0.057)
+    build: tuple[float, float] = (0.44, 0.071)
+    breakdown: tuple[float, float] = (0.341, 0.085)
 
 
 TUNED = Tuning()

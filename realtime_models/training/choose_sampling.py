@@ -10,7 +10,6 @@ distance to real dance; one line a choice. What is chosen goes to ``ship --guida
 
 import argparse
 import itertools
-import pickle
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -65,16 +64,9 @@ def dance(job: Job) -> Motion:
     return motion_of("choice", job.song, job.seed, danced.root, danced.rotations, danced.fps)
 
 
-def heard_songs(names: Sequence[str], keep: Path | None) -> dict[str, tuple[Song, Music]]:
-    """Songs and what the show's ear makes of them; kept in a folder of one's own where one is named."""
-    path = keep and keep / f"heard-{'-'.join(names)}.pickle"
-    if path and path.exists():
-        return pickle.loads(path.read_bytes())
-    songs = {name: (song, hear(song.track)) for name, song in read_songs(data_root() / "music", names).items()}
-    if path:
-        keep.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pickle.dumps(songs))
-    return songs
+def heard_songs(names: Sequence[str]) -> dict[str, tuple[Song, Music]]:
+    """Songs and what the show's ear makes of them."""
+    return {name: (song, hear(song.track)) for name, song in read_songs(data_root() / "music", names).items()}
 
 
 def line(choice: Choice, dances: Sequence[Motion], real: columns.Reference) -> str:
@@ -95,10 +87,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[4])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--songs", nargs="+", default=list(VALIDATION))
-    parser.add_argument("--keep", type=Path, help="folder for what was heard, to start faster the next time")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    songs = heard_songs(args.songs, args.keep)
+    songs = heard_songs(args.songs)
     real = columns.reference_of(real_motions(), COUNT)
     names = [*KEYS, "kernel kin", "kernel geo"]
     print(f"{'guidance':>8}{'temp':>6}{'steps':>6}" + "".join(f"{name:>11}" for name in names), flush=True)

@@ -4,6 +4,7 @@ What learns is a ``Learner``; the loop knows no network. Under ``torchrun`` ever
 gradients are averaged; process 0 decides, saves and speaks. Without a GPU, or with one, the code is the same.
 """
 
+import atexit
 import json
 import math
 import os
@@ -92,9 +93,16 @@ def join_processes(threads: int = 0) -> tuple[int, int]:
         torch.set_default_device(device())
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(hours=WAIT_H))
+        atexit.register(leave_processes)
     rank, count = rank_and_count()
     torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // count))
     return rank, count
+
+
+def leave_processes() -> None:
+    """Part from the others; a process that ends without it may be aborted by a thread that still listens."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def device() -> torch.device:
